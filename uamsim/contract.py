@@ -1,0 +1,283 @@
+"""What the rooms exchange: observations, scene facts, goals, action chunks, policies, records.
+
+Axis legend, used in docstrings and in letter suffixes of tensors:
+B batch, T time or tokens, H image height, W image width, A action, P proprio, V camera views,
+K steps of a predicted action chunk, D model width.
+
+Nothing here imports torch, mujoco or ray.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+ACTION_DIM = 14
+"""[left 6, left gripper, right 6, right gripper]; the 6 are joint angles in rad, or with
+``control="ee"`` the gripper's position (3, m, world) and rotation vector (3, rad) away from
+pointing straight down. Grippers are 0 (closed) to 1 (open)."""
+CONTROL_HZ = 50
+"""Actions a second that every environment of this project takes."""
+
+Control = Literal["ee", "joint"]
+
+
+class Observation(TypedDict):
+    """What a policy sees: gym-aloha's and LeRobot's own names.
+
+    Attributes:
+        pixels: camera name -> uint8 [H, W, 3].
+        agent_pos: float32 [P], in the same representation as the action.
+    """
+
+    pixels: dict[str, UInt8[np.ndarray, "H W 3"]]
+    agent_pos: Float32[np.ndarray, " P"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thing:
+    """A noun phrase's content: a category of the lexicon with a colour."""
+
+    category: str
+    colour: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """What an instruction asks for, before it is put into words.
+
+    Attributes:
+        task: "press_button" or "pick_place".
+        thing: the thing to act on.
+        target: where to put it, or None where the task has no target.
+    """
+
+    task: str
+    thing: Thing
+    target: Thing | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneThing:
+    """One visible thing, as facts that questions can be asked about.
+
+    Attributes:
+        category: name in the lexicon, or "label" for a card with text.
+        colour: name in the lexicon.
+        pos_world: position of its base centre in metres, world frame: x to the right, y away
+            from the viewer, z up.
+        text: what is written on a label, else "".
+    """
+
+    category: str
+    colour: str
+    pos_world: tuple[float, float, float]
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneFacts:
+    """A scene that can be rendered again: its things, and where the two grippers are.
+
+    Attributes:
+        things: all visible things.
+        gripper_pos_world: left and right gripper position (m), None for an arm at rest.
+    """
+
+    things: tuple[SceneThing, ...]
+    gripper_pos_world: tuple[
+        tuple[float, float, float] | None, tuple[float, float, float] | None
+    ] = (None, None)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object; ``from_json`` reads it back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "SceneFacts":
+        """Inverse of ``to_json``."""
+        things = tuple(
+            SceneThing(
+                category=t["category"],
+                colour=t["colour"],
+                pos_world=(t["pos_world"][0], t["pos_world"][1], t["pos_world"][2]),
+                text=t["text"],
+            )
+            for t in value["things"]
+        )
+        left, right = (None if p is None else tuple(p) for p in value["gripper_pos_world"])
+        return cls(things=things, gripper_pos_world=(left, right))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicySpec:
+    """What a policy needs and gives.
+
+    Attributes:
+        cameras: names of the cameras it looks at, in order.
+        image_size: (H, W) of each picture.
+        control: representation of its actions and of ``agent_pos``.
+        horizon: control steps T in each returned chunk.
+    """
+
+    cameras: tuple[str, ...]
+    image_size: tuple[int, int]
+    control: Control
+    horizon: int
+    action_dim: int = ACTION_DIM
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyInput:
+    """One request: an observation with its instruction.
+
+    Attributes:
+        seed: the episode's seed. A stochastic policy draws its noise from (seed, step) alone,
+            so that an episode does not depend on what shares its batch.
+        step: control steps since the episode began.
+        info: the environment's info; only privileged policies (an expert) may read it.
+    """
+
+    observation: Observation
+    instruction: str
+    seed: int
+    step: int
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """A batch of requests in, a batch of action chunks out, no state between calls."""
+
+    @property
+    def name(self) -> str:
+        """Names the policy in records."""
+        ...
+
+    @property
+    def spec(self) -> PolicySpec:
+        """What it needs and gives."""
+        ...
+
+    def act(self, inputs: Sequence[PolicyInput]) -> Float32[np.ndarray, "B T A"]:
+        """Action chunks at ``CONTROL_HZ`` for each input, [B, T=spec.horizon, A]."""
+        ...
+
+
+@runtime_checkable
+class ChunkedEnv(Protocol):
+    """An environment that steps a whole chunk and renders once, at its end."""
+
+    def step_chunk(
+        self, actions: Float32[np.ndarray, "T A"]
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Physics for every action until the episode ends; one observation, of the last state.
+
+        The same states and final frame as calling ``step`` T times.
+        """
+        ...
+
+
+class ActionBatch(TypedDict):
+    """A training batch of action data, as numpy arrays; no tensor library is implied.
+
+    Attributes:
+        images: uint8 [B, V, H, W, 3], the policy's cameras at the current step.
+        instructions: B strings.
+        proprio: float32 [B, P], normalised.
+        actions: float32 [B, K, A], normalised.
+        action_mask: bool [B, K], False past the end of the episode (those carry no loss).
+        goal_images: uint8 [B, H, W, 3], the first camera at the end of the chunk, or at the end
+            of the episode where that is sooner.
+        goal_clamped: bool [B], whether it was.
+        frame_ids: int64 [B, 2], dataset index of the current and of the goal frame.
+    """
+
+    images: UInt8[np.ndarray, "B V H W 3"]
+    instructions: list[str]
+    proprio: Float32[np.ndarray, "B P"]
+    actions: Float32[np.ndarray, "B K A"]
+    action_mask: np.ndarray
+    goal_images: UInt8[np.ndarray, "B H W 3"]
+    goal_clamped: np.ndarray
+    frame_ids: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A question about a picture with its one right answer.
+
+    Attributes:
+        skill: "recognition", "attribute", "counting", "spatial", "ocr" or "multilingual".
+        question: free text in any language.
+        answer: a short answer, scored by exact match.
+    """
+
+    skill: str
+    question: str
+    answer: str
+
+
+SKILLS: tuple[str, ...] = (
+    "recognition",
+    "attribute",
+    "counting",
+    "spatial",
+    "ocr",
+    "multilingual",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeRecord:
+    """What is left of one episode.
+
+    Attributes:
+        policy: identity of the policy (for a checkpoint, its content hash).
+        stages: named partial progress, in order, each reached or not.
+        num_steps: control steps taken.
+        render_profile: part of a result's identity, since the renderer changes scores.
+        wall_s: wall time, the one field that is not reproducible.
+    """
+
+    policy: str
+    env_id: str
+    task: str
+    split: str
+    seed: int
+    instruction: str
+    success: bool
+    stages: dict[str, bool]
+    num_steps: int
+    render_profile: str
+    wall_s: float = field(default=0.0, compare=False)
+
+    @property
+    def episode_hash(self) -> str:
+        """Names the episode by everything that decides it."""
+        return content_hash([self.policy, self.env_id, self.split, self.seed, self.render_profile])
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces; dataclasses become objects, tuples become arrays."""
+
+    def default(item: Any) -> Any:
+        if dataclasses.is_dataclass(item) and not isinstance(item, type):
+            return {"type": type(item).__name__} | {
+                f.name: getattr(item, f.name) for f in dataclasses.fields(item)
+            }
+        raise TypeError(f"{type(item).__name__} is not a JSON value")
+
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), default=default, ensure_ascii=False
+    )
+
+
+def content_hash(value: Any) -> str:
+    """16 hex digits of the SHA-256 of the canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Action data in the LeRobot format, question sets, scene changes, normalisation."""

@@ -1,0 +1,63 @@
+"""One class a cause. Every message says what was expected, what came, and what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UamsimError(Exception):
+    """Base of every error that uamsim raises on purpose."""
+
+
+class UnknownNameError(UamsimError, KeyError):
+    """A name that no registry, table or config knows."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind, self.name, self.known = kind, name, sorted(known)
+        close = difflib.get_close_matches(name, self.known, n=1, cutoff=0.0)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        listing = ", ".join(self.known) or "none"
+        super().__init__(f"unknown {kind} {name!r}.{hint} Known: {listing}.")
+
+    def __str__(self) -> str:
+        # KeyError would show the repr of the message.
+        return str(self.args[0])
+
+
+class ConfigError(UamsimError, ValueError):
+    """A config field holds a value that its meaning does not allow."""
+
+
+class InvalidActionError(UamsimError, ValueError):
+    """An action of the wrong shape, or one that is not finite."""
+
+
+class ShapeError(UamsimError, ValueError):
+    """An array whose shape or dtype is not what the contract says."""
+
+
+class DatasetError(UamsimError):
+    """A dataset that is missing, incomplete or corrupt."""
+
+
+class CheckpointError(UamsimError):
+    """A checkpoint that is missing, corrupt, or made for another model."""
+
+
+class RenderingUnavailableError(UamsimError):
+    """No OpenGL context can be made for headless rendering."""
+
+
+class MissingDependencyError(UamsimError, ImportError):
+    """A package that this feature needs is not installed."""
+
+
+class StorageError(UamsimError, OSError):
+    """The disk is full or a path cannot be written; what was finished is kept."""
+
+
+class TrialError(UamsimError, RuntimeError):
+    """A trial failed after its retries."""
+
+
+class SceneError(UamsimError):
+    """A scene that cannot be laid out or solved as asked."""

@@ -1,0 +1,1 @@
+"""Roll-outs, retention, controls and the statistics of both."""

@@ -1,0 +1,120 @@
+"""Words and things: the one table that worlds, perturbations and questions share.
+
+Each entry is a colour or a category of thing with its names in English, Chinese and pinyin.
+``in_action_data`` says whether demonstrations may show it. The vision-language questions know
+every entry; the difference is what "out of distribution" means here. ``HELD_OUT_PAIRS`` are
+combinations that demonstrations never show although they show both members.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from uamsim.registry import Registry
+
+Kind = Literal["colour", "object", "button", "target"]
+Language = Literal["english", "chinese", "pinyin"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One word and the thing it names.
+
+    Attributes:
+        name: key in the table, also used in code and in scene facts.
+        kind: what it names.
+        english: the singular English name.
+        chinese: the Chinese name, without a measure word.
+        pinyin: the Chinese name in pinyin, tone marks, a space between syllables.
+        in_action_data: whether demonstrations may show it.
+        rgb: for colours, linear RGB in [0, 1].
+    """
+
+    name: str
+    kind: Kind
+    english: str
+    chinese: str
+    pinyin: str
+    in_action_data: bool = True
+    rgb: tuple[float, float, float] | None = None
+
+
+_TABLE: tuple[Entry, ...] = tuple(
+    Entry(
+        name=name,
+        kind=kind,
+        english=name.replace("_", " "),
+        chinese=chinese,
+        pinyin=pinyin,
+        in_action_data=in_action_data,
+        rgb=rgb,
+    )
+    for kind, name, chinese, pinyin, in_action_data, rgb in (
+        ("colour", "red", "红色", "hóng sè", True, (0.85, 0.08, 0.08)),
+        ("colour", "green", "绿色", "lǜ sè", True, (0.10, 0.60, 0.15)),
+        ("colour", "blue", "蓝色", "lán sè", True, (0.10, 0.20, 0.90)),
+        ("colour", "yellow", "黄色", "huáng sè", True, (0.95, 0.85, 0.10)),
+        ("colour", "white", "白色", "bái sè", True, (0.95, 0.95, 0.95)),
+        ("colour", "purple", "紫色", "zǐ sè", False, (0.50, 0.10, 0.65)),
+        ("colour", "orange", "橙色", "chéng sè", False, (1.00, 0.45, 0.05)),
+        ("colour", "cyan", "青色", "qīng sè", False, (0.10, 0.80, 0.85)),
+        ("object", "cube", "方块", "fāng kuài", True, None),
+        ("object", "ball", "球", "qiú", True, None),
+        ("object", "can", "罐子", "guàn zi", True, None),
+        ("object", "cone", "圆锥", "yuán zhuī", True, None),
+        ("object", "mushroom", "蘑菇", "mó gu", False, None),
+        ("object", "star", "星星", "xīng xing", False, None),
+        ("button", "round_button", "圆按钮", "yuán àn niǔ", True, None),
+        ("button", "square_button", "方按钮", "fāng àn niǔ", True, None),
+        ("button", "triangle_button", "三角按钮", "sān jiǎo àn niǔ", True, None),
+        ("button", "cross_button", "十字按钮", "shí zì àn niǔ", False, None),
+        ("target", "plate", "盘子", "pán zi", True, None),
+        ("target", "tray", "托盘", "tuō pán", True, None),
+        ("target", "bowl", "碗", "wǎn", True, None),
+    )
+)
+
+LEXICON: Registry[Entry] = Registry("word")
+for _entry in _TABLE:
+    LEXICON.add(_entry.name, _entry)
+
+HELD_OUT_PAIRS: frozenset[tuple[str, str]] = frozenset(
+    {
+        # object x target: both seen in demonstrations, the pair never
+        ("cube", "bowl"),
+        ("ball", "tray"),
+        ("can", "plate"),
+        # colour x button
+        ("red", "square_button"),
+        ("green", "triangle_button"),
+        ("blue", "round_button"),
+        ("yellow", "square_button"),
+        ("white", "triangle_button"),
+    }
+)
+
+
+def entries(kind: Kind, *, in_action_data: bool | None = None) -> list[Entry]:
+    """Entries of one kind in the table's order, all of them or one side of the hold-out."""
+    return [
+        entry
+        for entry in _TABLE
+        if entry.kind == kind and in_action_data in (None, entry.in_action_data)
+    ]
+
+
+def word(name: str, language: Language) -> str:
+    """The word for an entry in one language; pinyin keeps its tone marks.
+
+    Raises:
+        UnknownNameError: ``name`` is not in the table.
+    """
+    entry = LEXICON[name]
+    return {"english": entry.english, "chinese": entry.chinese, "pinyin": entry.pinyin}[language]
+
+
+def is_held_out(names: Sequence[str]) -> bool:
+    """Whether demonstrations must never show these things together."""
+    if any(not LEXICON[name].in_action_data for name in names):
+        return True
+    return any((a, b) in HELD_OUT_PAIRS for a in names for b in names)

@@ -1,0 +1,1 @@
+"""The mixture-of-transformers core, the experts on it, and every variant of Table 1."""

@@ -1,0 +1,1 @@
+"""Experiments as values, trials, the artifact store and the runners."""

@@ -1,0 +1,1 @@
+"""The out-of-distribution axes as values, and the splits composed of them."""
