@@ -18,6 +18,10 @@ class UnknownNameError(UamsimError, KeyError):
         listing = ", ".join(self.known) or "none"
         super().__init__(f"unknown {kind} {name!r}.{hint} Known: {listing}.")
 
+    def __reduce__(self) -> tuple[type, tuple[str, str, list[str]]]:
+        # Workers send errors to their parent; the default passes the message as "kind".
+        return type(self), (self.kind, self.name, self.known)
+
     def __str__(self) -> str:
         # KeyError would show the repr of the message.
         return str(self.args[0])
@@ -41,6 +45,10 @@ class DatasetError(UamsimError):
 
 class CheckpointError(UamsimError):
     """A checkpoint that is missing, corrupt, or made for another model."""
+
+
+class ResultsError(UamsimError, ValueError):
+    """A results.json that is missing or does not follow its schema."""
 
 
 class RenderingUnavailableError(UamsimError):

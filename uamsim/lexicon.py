@@ -6,9 +6,10 @@ every entry; the difference is what "out of distribution" means here. ``HELD_OUT
 combinations that demonstrations never show although they show both members.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, cast
 
 from uamsim.registry import Registry
 
@@ -42,7 +43,7 @@ class Entry:
 _TABLE: tuple[Entry, ...] = tuple(
     Entry(
         name=name,
-        kind=kind,
+        kind=cast("Kind", kind),
         english=name.replace("_", " "),
         chinese=chinese,
         pinyin=pinyin,
@@ -118,3 +119,58 @@ def is_held_out(names: Sequence[str]) -> bool:
     if any(not LEXICON[name].in_action_data for name in names):
         return True
     return any((a, b) in HELD_OUT_PAIRS for a in names for b in names)
+
+
+@lru_cache(maxsize=65536)
+def romanise(chinese: str) -> str:
+    """Pinyin without tone marks, a space between syllables, "v" for "ü"."""
+    from pypinyin import lazy_pinyin  # its tables take a moment to load
+
+    return (
+        " ".join(lazy_pinyin(chinese.replace("？", "?").replace("，", ",")))
+        .replace(" ?", "?")
+        .replace(" ,", ",")
+    )
+
+
+def noun_phrase(category: str, colour: str, language: Language) -> str:
+    """Colour and category as one phrase, for instance "red round button" or "红色圆按钮".
+
+    Pinyin comes without tone marks.
+
+    Raises:
+        UnknownNameError: a name is not in the table.
+    """
+    if language == "english":
+        return f"{LEXICON[colour].english} {LEXICON[category].english}"
+    chinese = LEXICON[colour].chinese + LEXICON[category].chinese
+    return chinese if language == "chinese" else romanise(chinese)
+
+
+INSTRUCTION_TEMPLATES: Mapping[tuple[str, Literal["english", "chinese"]], tuple[str, ...]] = {
+    ("press_button", "english"): (
+        "press the {thing}",
+        "push the {thing}",
+        "please press the {thing}",
+    ),
+    ("press_button", "chinese"): ("按下{thing}", "按一下{thing}", "请按下{thing}"),
+    ("pick_place", "english"): (
+        "put the {thing} {on} the {target}",
+        "place the {thing} {on} the {target}",
+        "please put the {thing} {on} the {target}",
+    ),
+    ("pick_place", "chinese"): (
+        "把{thing}放到{target}{on}",
+        "将{thing}放在{target}{on}",
+        "请把{thing}放到{target}{on}",
+    ),
+}
+"""Ways to ask for each task. "{on}" is filled by ``placement_word``."""
+
+
+def placement_word(target_category: str, language: Literal["english", "chinese"]) -> str:
+    """The preposition that goes with a target: into a bowl, on anything else."""
+    inside = target_category == "bowl"
+    if language == "english":
+        return "into" if inside else "on"
+    return "里" if inside else "上"

@@ -1,1 +1,51 @@
 """One console command, `uamsim VERB`."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+VERBS: dict[str, tuple[str, str]] = {
+    "experiment": ("uamsim.cli.experiment:main", "run an experiment, or list them"),
+    "doctor": ("uamsim.cli.doctor:main", "say what works on this machine, and the mend"),
+}
+"""Verb -> (where its ``main(argv)`` lives, what it does). Imported only when it is used."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one verb.
+
+    Args:
+        argv: the words after ``uamsim``; those of the process when None.
+
+    Returns:
+        The exit status: 0 done, 1 failed with a message, 2 not understood.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    from uamsim.errors import UamsimError, UnknownNameError
+
+    verb, rest = words[0], words[1:]
+    if verb not in VERBS:
+        print(UnknownNameError("verb", verb, VERBS), file=sys.stderr)
+        return 2
+    module, _, function = VERBS[verb][0].partition(":")
+    try:
+        status = getattr(importlib.import_module(module), function)(rest)
+    except UnknownNameError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except UamsimError as error:
+        print(f"uamsim {verb}: {error}", file=sys.stderr)
+        return 1
+    return int(status or 0)
+
+
+def usage() -> str:
+    """The verbs, a line each."""
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {summary}" for verb, (_, summary) in VERBS.items()]
+    return "\n".join(
+        ["usage: uamsim VERB [OPTIONS]", "", *lines, "", "uamsim VERB --help says more."]
+    )

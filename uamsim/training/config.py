@@ -50,6 +50,7 @@ class PretrainingConfig:
         vae: picture reconstruction.
         generator: scene changes by flow matching, E_sem frozen.
         qa_per_image: question-answer pairs packed behind each picture.
+        captions_per_image: descriptions packed behind them.
         vocab_size: of the byte-level BPE.
         tokenizer_texts: sentences that the BPE is trained on.
         seed: decides initialisation, order and noise.
@@ -64,7 +65,8 @@ class PretrainingConfig:
     generator: OptimConfig = field(
         default_factory=lambda: OptimConfig(steps=2000, batch_size=32, learning_rate=1e-3)
     )
-    qa_per_image: int = 4
+    qa_per_image: int = 3
+    captions_per_image: int = 1
     vocab_size: int = 512
     tokenizer_texts: int = 20000
     seed: int = 0

@@ -1,0 +1,1 @@
+"""The ALOHA replica: two ViperX-300 6-DoF arms across a table."""

@@ -1,0 +1,205 @@
+"""What all ALOHA environments share: spaces, checked actions, chunked stepping, pictures."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from jaxtyping import Float32
+
+from uamsim.contract import ACTION_DIM, CONTROL_HZ, Control, Goal, Observation, SceneFacts
+from uamsim.errors import ConfigError, InvalidActionError
+from uamsim.perturbations.values import Perturbation
+from uamsim_envs.aloha.kinematics import JOINT_RANGE
+from uamsim_envs.aloha.world import CAMERAS, MAX_POSITION, World, WorldConfig
+from uamsim_envs.rendering import RenderProfile
+
+
+def _action_space(control: Control) -> gym.spaces.Box:
+    x, y, z = MAX_POSITION
+    if control == "ee":
+        low, high = [-x, -y, 0.0, *[-np.pi] * 3, 0.0], [x, y, z, *[np.pi] * 3, 1.0]
+    else:
+        low, high = [*JOINT_RANGE[:, 0], 0.0], [*JOINT_RANGE[:, 1], 1.0]
+    return gym.spaces.Box(np.array(low * 2, np.float32), np.array(high * 2, np.float32))
+
+
+class AlohaEnv(gym.Env[Observation, np.ndarray]):
+    """Base of the ALOHA environments.
+
+    An episode depends on its seed alone, not on earlier episodes. Subclasses lay out an episode
+    in ``_begin``, judge a state in ``_judge`` and script an ``expert``.
+
+    Attributes:
+        control: representation of actions and of ``agent_pos``.
+        cameras: names of the pictures in an observation.
+        render_profile: "fast" or "quality".
+        max_episode_steps: control steps after which an episode is truncated. ``gym.make`` keeps
+            an argument of this name for its own wrapper, which does not see ``step_chunk``: put
+            it into ``kwargs`` of the spec that is made.
+        world: model and state, for experts and tests.
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012 - an instance variable in gym.Env
+        "render_modes": ["rgb_array"],
+        "render_fps": CONTROL_HZ,
+    }
+    task = "scene"
+
+    def __init__(
+        self,
+        config: WorldConfig,
+        *,
+        control: Control,
+        perturbations: Sequence[Perturbation] = (),
+        max_episode_steps: int,
+        render_mode: str | None = None,
+    ) -> None:
+        """Compiles the model; no GL context is made.
+
+        Raises:
+            ConfigError: an unknown control or render mode, or not a number of steps.
+        """
+        if control not in ("ee", "joint"):
+            raise ConfigError(f"control must be 'ee' or 'joint', not {control!r}.")
+        if render_mode not in (None, "rgb_array"):
+            raise ConfigError(f"render_mode must be None or 'rgb_array', not {render_mode!r}.")
+        if max_episode_steps < 1:
+            raise ConfigError(f"max_episode_steps must be at least 1, not {max_episode_steps}.")
+        self.control: Control = control
+        self.cameras = config.cameras
+        self.render_profile: RenderProfile = config.render_profile
+        self.perturbations = tuple(perturbations)
+        self.max_episode_steps = max_episode_steps
+        self.render_mode = render_mode
+        self.world = World(config)
+        height, width = config.image_size
+        picture = gym.spaces.Box(0, 255, (height, width, 3), np.uint8)
+        self.observation_space = gym.spaces.Dict(  # type: ignore[assignment]
+            {
+                "pixels": gym.spaces.Dict(dict.fromkeys(config.cameras, picture)),
+                "agent_pos": gym.spaces.Box(-10.0, 10.0, (ACTION_DIM,), np.float32),
+            }
+        )
+        self.action_space = _action_space(control)
+        self._facts = SceneFacts(things=())
+        self._goal: Goal | None = None
+        self._instruction = ""
+        self._stages: dict[str, bool] = {}
+        self._num_steps = 0
+        self._over: bool | None = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Lays out a new episode.
+
+        Raises:
+            SceneError: the scene cannot be laid out.
+        """
+        super().reset(seed=seed)
+        self.world.reset()
+        self._num_steps = 0
+        self._over = False
+        self._begin(self.np_random, options or {})
+        return self._observe(), self._info(success=False)
+
+    def step(
+        self, action: Float32[np.ndarray, "14"]
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """One control step of 20 ms.
+
+        Raises:
+            InvalidActionError: a wrong shape, or values that are not finite.
+        """
+        return self.step_chunk(np.asarray(action)[None])
+
+    def step_chunk(
+        self, actions: Float32[np.ndarray, "T 14"]
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Physics for every action until the episode ends, and one observation, of the end.
+
+        The states and the final frame are those of calling ``step`` T times.
+
+        Returns:
+            Observation, summed reward, terminated, truncated, info of the last state.
+
+        Raises:
+            InvalidActionError: a wrong shape, or values that are not finite; nothing has moved.
+        """
+        actions = self._check(actions)
+        if self._over is None:
+            raise gym.error.ResetNeeded("call reset() before step().")
+        reward, terminated, success = 0.0, False, False
+        for action in actions:
+            self.world.command(action, self.control)
+            self.world.step()
+            self._num_steps += 1
+            success, failure = self._judge()
+            reward += float(success)
+            terminated = success or failure
+            if terminated or self._num_steps >= self.max_episode_steps:
+                break
+        truncated = not terminated and self._num_steps >= self.max_episode_steps
+        return self._observe(), reward, terminated, truncated, self._info(success=success)
+
+    def _check(self, actions: Any) -> np.ndarray:
+        array = np.asarray(actions)
+        expected = f"actions of shape [T, {ACTION_DIM}] (T >= 1) with finite numbers"
+        if array.dtype.kind not in "fiu" or array.ndim != 2 or array.shape[1] != ACTION_DIM:
+            raise InvalidActionError(
+                f"expected {expected}, got shape {list(array.shape)} of {array.dtype}."
+            )
+        if len(array) == 0:
+            raise InvalidActionError(f"expected {expected}, got no action.")
+        if not np.isfinite(array).all():
+            step, index = (int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise InvalidActionError(
+                f"expected {expected}, got {array[step, index]} at step {step}, index {index}."
+            )
+        return array.astype(np.float32)
+
+    def render(self) -> np.ndarray | None:  # type: ignore[override]
+        """The primary camera's picture, uint8 [H, W, 3], with ``render_mode="rgb_array"``."""
+        if self.render_mode is None:
+            return None
+        return self.world.render(("primary",))["primary"]
+
+    def close(self) -> None:
+        """Frees the renderer; may be called twice."""
+        self.world.close()
+
+    def expert(self, rng: np.random.Generator) -> Iterator[Float32[np.ndarray, "14"]]:
+        """Actions of a scripted expert, one for each control step, from the live state.
+
+        Args:
+            rng: varies its speed and paths.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no task to be expert in.")
+
+    def _begin(self, rng: np.random.Generator, options: dict[str, Any]) -> None:
+        """Lays out an episode: slots, facts, goal, instruction, stages."""
+        raise NotImplementedError
+
+    def _judge(self) -> tuple[bool, bool]:
+        """Updates the stages after a control step; (success, irrecoverable failure)."""
+        return False, False
+
+    def _observe(self) -> Observation:
+        return Observation(pixels=self.world.render(), agent_pos=self.world.agent_pos(self.control))
+
+    def _info(self, *, success: bool) -> dict[str, Any]:
+        return {
+            "is_success": success,
+            "instruction": self._instruction,
+            "task_description": self._instruction,
+            "_max_episode_steps": self.max_episode_steps,
+            "task": self.task,
+            "stages": dict(self._stages),
+            "goal": self._goal,
+            "scene": self._facts,
+            "num_steps": self._num_steps,
+        }
+
+
+__all__ = ["CAMERAS", "AlohaEnv"]

@@ -1,0 +1,125 @@
+"""Press the named one of several buttons."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from uamsim.contract import Control, SceneFacts, SceneThing
+from uamsim.perturbations.draw import NUM_THINGS, draw_episode
+from uamsim.perturbations.values import Distractors, Perturbation
+from uamsim_envs.aloha.base import CAMERAS, AlohaEnv
+from uamsim_envs.aloha.experts import arm_for, follow, press_path
+from uamsim_envs.aloha.world import BUTTON_TRAVEL, WorldConfig
+from uamsim_envs.layout import lay_out
+from uamsim_envs.objects import CATEGORIES
+from uamsim_envs.rendering import RenderProfile
+
+PRESSED = 0.009
+"""m of travel from which a button counts as pressed."""
+REACHED = 0.045
+"""m between the gripper and the cap, seen from above, from which it counts as reached."""
+_REGIONS = ((-0.22, -0.03, -0.10, 0.12), (0.03, 0.22, -0.10, 0.12))
+_GAP = 0.012
+
+
+def count_things(perturbations: Sequence[Perturbation]) -> int:
+    """How many buttons or objects an episode has under these perturbations."""
+    extra = sum(p.count for p in perturbations if isinstance(p, Distractors))
+    return NUM_THINGS + extra
+
+
+class AlohaPressButtonEnv(AlohaEnv):
+    """Three buttons of different shape and colour; success is pressing the named one alone.
+
+    Pressing another ends the episode as a failure. Stages: reached, pressed.
+    """
+
+    task = "press_button"
+
+    def __init__(
+        self,
+        *,
+        control: Control = "ee",
+        cameras: Sequence[str] = CAMERAS[:3],
+        image_size: tuple[int, int] = (480, 640),
+        render_profile: RenderProfile = "fast",
+        perturbations: Sequence[Perturbation] = (),
+        max_episode_steps: int = 150,
+        render_mode: str | None = None,
+    ) -> None:
+        """Compiles the model.
+
+        Args:
+            control: "ee" or "joint".
+            cameras: names of the pictures.
+            image_size: (H, W).
+            render_profile: "fast" or "quality".
+            perturbations: what is changed about every episode.
+            max_episode_steps: after which the episode is truncated.
+            render_mode: None or "rgb_array".
+        """
+        config = WorldConfig(
+            slots=(("button", "button", count_things(perturbations), ("button",)),),
+            cameras=tuple(cameras),
+            image_size=(image_size[0], image_size[1]),
+            render_profile=render_profile,
+        )
+        super().__init__(
+            config,
+            control=control,
+            perturbations=perturbations,
+            max_episode_steps=max_episode_steps,
+            render_mode=render_mode,
+        )
+        self._slots = self.world.slots["button"]
+        self._travel = np.array(
+            [self.world.model.joint(slot.name).qposadr[0] for slot in self._slots]
+        )
+
+    def _begin(self, rng: np.random.Generator, options: dict[str, Any]) -> None:
+        draw = draw_episode(self.task, rng, self.perturbations)
+        radii = [CATEGORIES[t.category].radius for t in draw.things]
+        places = lay_out(rng, [_REGIONS] * len(radii), radii, gap=_GAP)
+        for slot, thing, (x, y) in zip(self._slots, draw.things, places, strict=True):
+            slot.show(thing.category, thing.colour)
+            self.world.place(slot, np.array([x, y, 0.0]))
+        self._target = np.array([*places[0], 0.0])
+        self._cap_height = CATEGORIES[draw.things[0].category].grasp_height
+        self._goal, self._instruction = draw.goal, draw.instruction
+        self._stages = {"reached": False, "pressed": False}
+        self._facts = SceneFacts(
+            things=tuple(
+                SceneThing(
+                    category=t.category, colour=t.colour, pos_world=(float(x), float(y), 0.0)
+                )
+                for t, (x, y) in zip(draw.things, places, strict=True)
+            )
+        )
+
+    def _judge(self) -> tuple[bool, bool]:
+        travel = self.world.data.qpos[self._travel]
+        pressed = travel > PRESSED
+        if not self._stages["reached"]:
+            # Only a gripper close above the cap can have reached it.
+            self._stages["reached"] = any(
+                np.hypot(*(tcp - self._target)[:2]) < REACHED and tcp[2] < self._cap_height + 0.08
+                for tcp in (self.world.tcp(0), self.world.tcp(1))
+            )
+        success = bool(pressed[0]) and not pressed[1:].any()
+        self._stages["pressed"] |= success
+        return success, bool(pressed[1:].any())
+
+    def expert(self, rng: np.random.Generator) -> Iterator[Float32[np.ndarray, "14"]]:
+        """Closed gripper above the named button, then straight down.
+
+        Args:
+            rng: varies speed, hover height and the point that is pressed.
+        """
+        arm = arm_for(self._target[0])
+        path = press_path(self._target, self._cap_height, BUTTON_TRAVEL, rng)
+        for action in follow(self.world, arm, self.control, 0.0, path):
+            if self._stages["pressed"]:
+                return
+            yield action

@@ -1,0 +1,416 @@
+"""How every category of the lexicon looks and collides, in primitive shapes and small meshes.
+
+A *slot* is a body that holds the shapes of many categories and shows one of them in one colour,
+so that a new scene needs no new model. Lengths in metres; a thing's origin is its base centre.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from uamsim.errors import SceneError
+from uamsim.lexicon import LEXICON
+from uamsim_envs.rendering import HIDDEN_GROUP, VISIBLE_GROUP
+
+Vec3 = tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One shape of a category.
+
+    Attributes:
+        shape: "box", "cylinder", "sphere", "ellipsoid", or the name of a mesh in ``MESHES``.
+        size: MuJoCo's half sizes; empty for a mesh.
+        pos: centre, from the thing's base centre.
+        yaw, pitch: rotation about z, then about the new y (rad).
+        shade: factor on the thing's colour.
+        rgb: a colour of its own instead.
+        solid: whether it collides.
+        visible: whether it is drawn.
+        cap: whether it moves with a button's cap.
+    """
+
+    shape: str
+    size: tuple[float, ...] = ()
+    pos: Vec3 = (0.0, 0.0, 0.0)
+    yaw: float = 0.0
+    pitch: float = 0.0
+    shade: float = 1.0
+    rgb: Vec3 | None = None
+    solid: bool = False
+    visible: bool = True
+    cap: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Category:
+    """Shapes and measures of one category.
+
+    Attributes:
+        parts: its shapes.
+        radius: of the circle it covers on the table.
+        grasp_height: of the finger tips' middle above its base; for buttons the cap's top; for
+            targets the height things rest at.
+    """
+
+    parts: tuple[Part, ...]
+    radius: float
+    grasp_height: float
+
+
+def _lathe(profile: Sequence[tuple[float, float]], sides: int) -> tuple[np.ndarray, np.ndarray]:
+    """A closed surface of revolution; the profile (radius, z) runs with the outside on its right.
+
+    Its first and last points lie on the axis.
+    """
+    angles = np.linspace(0.0, 2.0 * math.pi, sides, endpoint=False)
+    inner = profile[1:-1]
+    vertices = [(r * math.cos(a), r * math.sin(a), z) for r, z in inner for a in angles]
+    first, last = len(vertices), len(vertices) + 1
+    vertices += [(0.0, 0.0, profile[0][1]), (0.0, 0.0, profile[-1][1])]
+    faces = []
+    top = (len(inner) - 1) * sides
+    for i in range(sides):
+        j = (i + 1) % sides
+        faces += [(first, j, i), (last, top + i, top + j)]
+        for ring in range(0, top, sides):
+            a, b, c, d = ring + i, ring + j, ring + sides + j, ring + sides + i
+            faces += [(a, b, c), (a, c, d)]
+    return np.array(vertices), np.array(faces)
+
+
+def _prism(outline: Sequence[tuple[float, float]], height: float) -> tuple[np.ndarray, np.ndarray]:
+    """A prism over a counter-clockwise outline that is star-shaped about the origin."""
+    n = len(outline)
+    vertices = [(x, y, 0.0) for x, y in outline] + [(x, y, height) for x, y in outline]
+    vertices += [(0.0, 0.0, 0.0), (0.0, 0.0, height)]
+    faces = []
+    for i in range(n):
+        j = (i + 1) % n
+        faces += [(i, j, n + j), (i, n + j, n + i), (2 * n, j, i), (2 * n + 1, n + i, n + j)]
+    return np.array(vertices), np.array(faces)
+
+
+def _polygon(radii: Sequence[float], first: float = math.pi / 2) -> list[tuple[float, float]]:
+    step = 2.0 * math.pi / len(radii)
+    return [
+        (r * math.cos(first + i * step), r * math.sin(first + i * step))
+        for i, r in enumerate(radii)
+    ]
+
+
+_BOWL = ((0, 0), (0.036, 0), (0.048, 0.016), (0.056, 0.042), (0.051, 0.042), (0.042, 0.016),
+         (0.036, 0.009), (0, 0.008))  # fmt: skip
+MESHES: dict[str, tuple[np.ndarray, np.ndarray]] = {
+    "cone": _lathe(((0, 0), (0.030, 0), (0.0035, 0.066), (0, 0.066)), 16),
+    "star": _prism(_polygon([0.036, 0.0165] * 5), 0.026),
+    "triangle": _prism(_polygon([0.044] * 3), 0.018),
+    "bowl": _lathe(_BOWL, 20),
+}
+_HOUSING = Part(shape="box", size=(0.043, 0.043, 0.011), pos=(0, 0, 0.011), rgb=(0.13, 0.13, 0.14))
+_CAP_Z = 0.030
+_CAP_H = 0.010
+
+
+def _cap(shape: str, size: tuple[float, ...], **changes: float | bool) -> Part:
+    return Part(shape=shape, size=(*size, _CAP_H), pos=(0, 0, _CAP_Z), cap=True, **changes)  # type: ignore[arg-type]
+
+
+def _ring(count: int, radius: float, z: float) -> tuple[Part, ...]:
+    """The walls of a bowl, for collisions."""
+    half = radius * math.tan(math.pi / count)
+    return tuple(
+        Part(
+            shape="box",
+            size=(0.003, half, 0.019),
+            pos=(radius * math.cos(a), radius * math.sin(a), z),
+            yaw=a,
+            pitch=0.35,
+            solid=True,
+            visible=False,
+        )
+        for a in np.linspace(0, 2 * math.pi, count, endpoint=False)
+    )
+
+
+_TRAY_WALLS = tuple(
+    Part(shape="box", size=size, pos=pos, shade=0.8, solid=True)
+    for size, pos in (
+        ((0.058, 0.004, 0.010), (0, 0.044, 0.010)),
+        ((0.058, 0.004, 0.010), (0, -0.044, 0.010)),
+        ((0.004, 0.048, 0.010), (0.058, 0, 0.010)),
+        ((0.004, 0.048, 0.010), (-0.058, 0, 0.010)),
+    )
+)
+
+CATEGORIES: dict[str, Category] = {
+    "cube": Category(
+        radius=0.037,
+        grasp_height=0.026,
+        parts=(Part(shape="box", size=(0.026, 0.026, 0.026), pos=(0, 0, 0.026), solid=True),),
+    ),
+    "ball": Category(
+        radius=0.029,
+        grasp_height=0.028,
+        parts=(Part(shape="sphere", size=(0.029,), pos=(0, 0, 0.029), solid=True),),
+    ),
+    "can": Category(
+        radius=0.024,
+        grasp_height=0.030,
+        parts=(
+            Part(shape="cylinder", size=(0.024, 0.029), pos=(0, 0, 0.029), solid=True),
+            Part(shape="cylinder", size=(0.0175, 0.001), pos=(0, 0, 0.058), rgb=(0.75, 0.77, 0.8)),
+            Part(shape="cylinder", size=(0.0245, 0.0035), pos=(0, 0, 0.036), rgb=(0.75, 0.77, 0.8)),
+        ),
+    ),
+    "cone": Category(
+        radius=0.030,
+        grasp_height=0.038,
+        parts=(
+            Part(shape="cone"),
+            Part(
+                shape="cylinder", size=(0.027, 0.007), pos=(0, 0, 0.007), solid=True, visible=False
+            ),
+            Part(
+                shape="cylinder", size=(0.014, 0.026), pos=(0, 0, 0.034), solid=True, visible=False
+            ),
+        ),
+    ),
+    "mushroom": Category(
+        radius=0.029,
+        grasp_height=0.028,
+        parts=(
+            Part(
+                shape="cylinder",
+                size=(0.0145, 0.024),
+                pos=(0, 0, 0.024),
+                rgb=(0.93, 0.88, 0.74),
+                solid=True,
+            ),
+            Part(shape="ellipsoid", size=(0.029, 0.029, 0.016), pos=(0, 0, 0.056)),
+            *(
+                Part(
+                    shape="sphere",
+                    size=(0.006,),
+                    pos=(0.015 * math.cos(a), 0.015 * math.sin(a), 0.067),
+                    rgb=(0.97, 0.95, 0.9),
+                )
+                for a in (-math.pi / 2, math.pi / 6, math.pi * 5 / 6)
+            ),
+            Part(
+                shape="cylinder", size=(0.027, 0.010), pos=(0, 0, 0.056), solid=True, visible=False
+            ),
+            Part(
+                shape="cylinder", size=(0.023, 0.003), pos=(0, 0, 0.003), solid=True, visible=False
+            ),
+        ),
+    ),
+    "star": Category(
+        radius=0.036,
+        grasp_height=0.018,
+        parts=(
+            Part(shape="star"),
+            Part(
+                shape="box",
+                size=(0.019, 0.019, 0.013),
+                pos=(0, 0, 0.013),
+                solid=True,
+                visible=False,
+            ),
+        ),
+    ),
+    "round_button": Category(
+        radius=0.060,
+        grasp_height=0.040,
+        parts=(_HOUSING, _cap("cylinder", (0.035,), solid=True)),
+    ),
+    "square_button": Category(
+        radius=0.060,
+        grasp_height=0.040,
+        parts=(_HOUSING, _cap("box", (0.031, 0.031), solid=True)),
+    ),
+    "triangle_button": Category(
+        radius=0.060,
+        grasp_height=0.040,
+        parts=(
+            _HOUSING,
+            Part(shape="triangle", pos=(0, 0, 0.022), cap=True),
+            _cap("cylinder", (0.022,), solid=True, visible=False),
+        ),
+    ),
+    "cross_button": Category(
+        radius=0.060,
+        grasp_height=0.040,
+        parts=(
+            _HOUSING,
+            _cap("box", (0.037, 0.0115), solid=True),
+            _cap("box", (0.0115, 0.037), solid=True),
+        ),
+    ),
+    "plate": Category(
+        radius=0.056,
+        grasp_height=0.008,
+        parts=(
+            Part(shape="cylinder", size=(0.056, 0.004), pos=(0, 0, 0.004), solid=True),
+            Part(shape="cylinder", size=(0.036, 0.0005), pos=(0, 0, 0.0082), shade=0.72),
+        ),
+    ),
+    "tray": Category(
+        radius=0.066,
+        grasp_height=0.006,
+        parts=(
+            Part(
+                shape="box", size=(0.058, 0.044, 0.003), pos=(0, 0, 0.003), shade=0.62, solid=True
+            ),
+            *_TRAY_WALLS,
+        ),
+    ),
+    "bowl": Category(
+        radius=0.056,
+        grasp_height=0.009,
+        parts=(
+            Part(shape="bowl"),
+            Part(shape="cylinder", size=(0.034, 0.0006), pos=(0, 0, 0.0096), shade=0.45),
+            Part(
+                shape="cylinder",
+                size=(0.042, 0.0045),
+                pos=(0, 0, 0.0045),
+                solid=True,
+                visible=False,
+            ),
+            *_ring(10, 0.051, 0.024),
+        ),
+    ),
+}
+
+
+def _quat(yaw: float, pitch: float) -> tuple[float, float, float, float]:
+    cy, sy, cp, sp = (f(a / 2) for a in (yaw, pitch) for f in (math.cos, math.sin))
+    return (cy * cp, -sy * sp, cy * sp, sy * cp)
+
+
+def add_meshes(spec: mujoco.MjSpec) -> None:
+    """Adds the meshes that the categories use; once a spec."""
+    for name, (vertices, faces) in MESHES.items():
+        spec.add_mesh(name=name, uservert=vertices.ravel(), userface=faces.ravel())
+
+
+def add_parts(
+    body: mujoco.MjsBody, slot: str, category: str, *, cap_body: mujoco.MjsBody | None = None
+) -> None:
+    """Adds a category's shapes to a slot, hidden and without collisions."""
+    for index, part in enumerate(CATEGORIES[category].parts):
+        owner = cap_body if part.cap and cap_body is not None else body
+        geom = owner.add_geom(
+            name=f"{slot}/{category}/{index}",
+            pos=part.pos,
+            quat=_quat(part.yaw, part.pitch),
+            mass=0.0,
+            contype=0,
+            conaffinity=0,
+            group=HIDDEN_GROUP,
+        )
+        if part.shape in MESHES:
+            geom.type = mujoco.mjtGeom.mjGEOM_MESH
+            geom.meshname = part.shape
+        else:
+            geom.type = getattr(mujoco.mjtGeom, f"mjGEOM_{part.shape.upper()}")
+            geom.size = [*part.size, *([0.0] * (3 - len(part.size)))]
+
+
+class Slot:
+    """A body of a compiled model that can show any of its categories.
+
+    Attributes:
+        name: of its body.
+        body_id: of its body.
+        category: what it shows, None when hidden.
+    """
+
+    def __init__(
+        self,
+        model: mujoco.MjModel,
+        name: str,
+        categories: Sequence[str],
+        *,
+        bits: tuple[int, int],
+        cap_bits: tuple[int, int] = (0, 0),
+    ) -> None:
+        """Finds the slot's shapes.
+
+        Args:
+            model: compiled, with the slot's shapes.
+            name: the slot's name in the model.
+            categories: those that were added to it.
+            bits: contype and conaffinity of a solid shape.
+            cap_bits: the same for a button's cap.
+        """
+        self.name = name
+        self.body_id = int(model.body(name).id)
+        self.category: str | None = None
+        self._model = model
+        self._ids: dict[str, np.ndarray] = {}
+        self._bits: dict[str, np.ndarray] = {}
+        for category in categories:
+            parts = CATEGORIES[category].parts
+            self._ids[category] = np.array(
+                [model.geom(f"{name}/{category}/{i}").id for i in range(len(parts))]
+            )
+            self._bits[category] = np.array(
+                [((cap_bits if p.cap else bits) if p.solid else (0, 0)) for p in parts]
+            )
+
+    @property
+    def geom_ids(self) -> np.ndarray:
+        """Shapes of the category that is shown, int [N]."""
+        if self.category is None:
+            return np.empty(0, int)
+        return self._ids[self.category]
+
+    def hide(self) -> None:
+        """Shows nothing."""
+        if self.category is not None:
+            ids = self._ids[self.category]
+            self._model.geom_group[ids] = HIDDEN_GROUP
+            self._model.geom_contype[ids] = 0
+            self._model.geom_conaffinity[ids] = 0
+            self._update_bodies(ids)
+        self.category = None
+
+    def show(self, category: str, colour: str) -> None:
+        """Shows a category in a colour.
+
+        Raises:
+            SceneError: this slot does not hold the category, or the colour is not one.
+        """
+        if category not in self._ids:
+            raise SceneError(
+                f"this environment cannot show a {category!r} here; "
+                f"it can show {', '.join(self._ids)}."
+            )
+        rgb = LEXICON[colour].rgb
+        if rgb is None:
+            raise SceneError(f"{colour!r} is not a colour.")
+        self.hide()
+        model, ids = self._model, self._ids[category]
+        for geom, part in zip(ids, CATEGORIES[category].parts, strict=True):
+            if part.visible:
+                model.geom_group[geom] = VISIBLE_GROUP
+                model.geom_rgba[geom, :3] = part.rgb or [part.shade * c for c in rgb]
+        model.geom_contype[ids] = self._bits[category][:, 0]
+        model.geom_conaffinity[ids] = self._bits[category][:, 1]
+        self._update_bodies(ids)
+        self.category = category
+
+    def _update_bodies(self, ids: np.ndarray) -> None:
+        """The broad phase filters by each body's union of its shapes' bits."""
+        model = self._model
+        for body in set(model.geom_bodyid[ids].tolist()):
+            first = int(model.body_geomadr[body])
+            geoms = slice(first, first + int(model.body_geomnum[body]))
+            model.body_contype[body] = np.bitwise_or.reduce(model.geom_contype[geoms])
+            model.body_conaffinity[body] = np.bitwise_or.reduce(model.geom_conaffinity[geoms])

@@ -1,0 +1,84 @@
+import pytest
+
+from uamsim.cli import VERBS, main
+from uamsim.cli.experiment import parse
+from uamsim.errors import UamsimError
+
+
+def test_alone_prints_the_verbs(capsys):
+    assert main([]) == 0
+    text = capsys.readouterr().out
+    assert all(verb in text for verb in VERBS)
+
+
+def test_unknown_verb_names_the_nearest(capsys):
+    assert main(["experimnt"]) == 2
+    assert "Did you mean 'experiment'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["--list"], ["--help"]])
+def test_listing(capsys, words):
+    assert main(["experiment", *words]) == 0
+    assert "dorsal_sweep" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["dorsal_swep"], "Did you mean 'dorsal_sweep'"),
+        (["dorsal_sweep", "--scale", "tny"], "Did you mean 'tiny'"),
+        (["dorsal_sweep", "--scale=smal"], "Did you mean 'small'"),
+        (["dorsal_sweep", "--runner", "rai"], "Did you mean 'ray'"),
+        (["dorsal_sweep", "--variants", "uamm"], "Did you mean 'uam'"),
+        (["dorsal_sweep", "--evaluation.splits", "pinyn"], "Did you mean 'pinyin'"),
+        (["dorsal_sweep", "--workers", "-1"], "workers"),
+        (["dorsal_sweep", "--name", "other"], "fixed"),
+        (["--scale", "tiny"], "name comes first"),
+    ],
+)
+def test_bad_words_say_what_is_meant(capsys, words, message):
+    assert main(["experiment", *words, "--dry-run"]) in (1, 2)
+    assert message in capsys.readouterr().err
+
+
+def test_unknown_flag_names_the_nearest(capsys):
+    with pytest.raises(SystemExit):
+        main(["experiment", "dorsal_sweep", "--tuning.step", "3"])
+    assert "--tuning.steps" in capsys.readouterr().err
+
+
+def test_any_field_by_its_name(tmp_path):
+    options, spec = parse(
+        "dorsal_sweep",
+        [
+            *("--scale", "debug", "--seeds", "0", "1", "2", "--tuning.steps", "100"),
+            *("--model.vlm.backbone.depth", "2", "--pretraining.vlm.steps", "7"),
+            *("--evaluation.splits", "pinyin", "--out", str(tmp_path), "--workers", "3"),
+            *("--demonstrations.image-size", "64", "96", "--no-restored", "--resume"),
+        ],
+    )
+    assert spec.seeds == (0, 1, 2)
+    assert (spec.tuning.steps, spec.pretraining.vlm.steps) == (100, 7)
+    assert spec.model.vlm.backbone.depth == 2
+    assert spec.evaluation.splits == ("pinyin",)
+    assert not spec.restored
+    assert options.out == tmp_path
+    assert options.resume
+    assert options.workers == 3
+
+
+def test_defaults():
+    options, spec = parse("dorsal_sweep", [])
+    assert spec.scale == "tiny"
+    assert str(options.out) == "outputs/dorsal_sweep-tiny"
+    assert options.runner == "ray"
+    assert options.workers >= 1
+
+
+def test_errors_of_a_run_become_a_message(monkeypatch, capsys):
+    def fail(_argv):
+        raise UamsimError("the reason")
+
+    monkeypatch.setattr("uamsim.cli.experiment.main", fail)
+    assert main(["experiment", "x"]) == 1
+    assert "uamsim experiment: the reason" in capsys.readouterr().err

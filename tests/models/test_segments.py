@@ -1,0 +1,100 @@
+import pytest
+import torch
+from conftest import micro_vla
+from torch.nn.attention.flex_attention import create_block_mask, create_mask
+
+from uamsim.errors import ConfigError
+from uamsim.models.segments import PADDING, Kind, Layout, Segment
+
+TABLE = {
+    ("no_dorsal", ()): ["V", "VL", "VLS", "VLSA"],
+    ("gen_init", ()): ["V", "VL", "VLC", "VLCS", "VLCSA"],
+    ("uam", ("G_t", "G_1")): ["V", "VL", "VLC", "VLCg", "VLCG", "VLCGS", "VLCGSA"],
+}
+LETTERS = {"V": "V", "L": "L", "C": "C", "G_t": "g", "G_1": "G", "S": "S", "A": "A"}
+
+
+def evaluate(layout: Layout, docs: torch.Tensor) -> torch.Tensor:
+    batch, length = docs.shape
+    index = torch.arange(length)
+    return layout.mask_mod(docs)(
+        torch.arange(batch)[:, None, None, None],
+        torch.zeros((), dtype=torch.long),
+        index[:, None],
+        index[None, :],
+    )
+
+
+@pytest.mark.parametrize(("variant", "goals"), list(TABLE))
+def test_mask_is_the_table_of_the_paper(variant: str, goals: tuple[str, ...]) -> None:
+    layout = micro_vla(variant).layout(3, goals=goals)
+    mask = layout.dense_mask()[0, 0]
+    for query, expected in zip(layout.segments, TABLE[variant, goals], strict=True):
+        # The last query of a causal segment sees the whole of it.
+        row = mask[layout.span(query.kind).stop - 1]
+        seen: set[Kind] = {k.kind for k in layout.segments if row[layout.span(k.kind)].any()}
+        assert {LETTERS[kind] for kind in seen} == set(expected), query.kind
+        assert all(row[layout.span(kind)].all() for kind in seen)
+
+
+def test_text_is_causal_and_pictures_are_full() -> None:
+    layout = micro_vla("uam").layout(4, goals=["G_t", "G_1"])
+    mask = layout.dense_mask()[0, 0]
+    text, view = layout.span("L"), layout.span("V")
+    assert torch.equal(mask[text, text], torch.ones(4, 4, dtype=torch.bool).tril())
+    assert mask[view, view].all()
+
+
+def test_visual_dorsal_tokens_do_not_see_text() -> None:
+    layout = micro_vla("uam", dorsal_sees_text=False).layout(4, goals=["G_t", "G_1"])
+    mask = layout.dense_mask()[0, 0]
+    kinds: tuple[Kind, ...] = ("C", "G_t", "G_1")
+    for kind in kinds:
+        assert not mask[layout.span(kind), layout.span("L")].any()
+    assert mask[layout.span("A"), layout.span("L")].all()
+
+
+def test_dense_and_compiled_masks_agree(variant: str) -> None:
+    vla = micro_vla(variant)
+    layout = vla.layout(5, goals=["G_t", "G_1"] if vla.config.dynamics else [])
+    docs = torch.zeros(2, layout.length, dtype=torch.long)
+    docs[1, layout.span("L")] = torch.tensor([0, 0, 0, PADDING, PADDING])
+    dense = layout.dense_mask(docs)
+    assert torch.equal(dense, evaluate(layout, docs))
+    length = layout.length
+    made = create_mask(layout.mask_mod(docs), 2, 1, length, length, device="cpu")
+    assert torch.equal(dense, made)
+    block = create_block_mask(
+        layout.mask_mod(docs), 2, None, length, length, device="cpu", BLOCK_SIZE=16
+    )
+    tiles = torch.nn.functional.pad(dense, (0, -length % 16, 0, -length % 16))
+    any_seen = tiles.unflatten(3, (-1, 16)).unflatten(2, (-1, 16)).any((3, 5))
+    assert torch.equal(block.to_dense().bool(), any_seen)
+
+
+def test_packed_pairs_are_isolated() -> None:
+    layout = Layout(
+        (
+            Segment(kind="V", expert="sem", length=2),
+            Segment(kind="L", expert="sem", length=5, rope="text", causal=True),
+        )
+    )
+    docs = torch.tensor([[0, 0, 1, 1, 2, 2, PADDING]])
+    mask = layout.dense_mask(docs)[0, 0]
+    assert torch.equal(mask, evaluate(layout, docs)[0, 0])
+    assert mask[5].tolist() == [True, True, False, False, True, True, False]
+
+
+def test_positions_continue_from_each_text() -> None:
+    layout = micro_vla("uam").layout(4, goals=["G_t", "G_1"])
+    positions = layout.positions(torch.tensor([2, 4]))
+    assert positions.shape == (2, layout.length)
+    kinds: tuple[Kind, ...] = ("V", "L", "C", "G_t", "G_1", "S", "A")
+    starts = {kind: layout.span(kind).start for kind in kinds}
+    assert [int(positions[0, i]) for i in starts.values()] == [0, 1, 3, 4, 4, 5, 6]
+    assert [int(positions[1, i]) for i in starts.values()] == [0, 1, 5, 6, 6, 7, 8]
+
+
+def test_span_of_absent_kind() -> None:
+    with pytest.raises(ConfigError, match="not adjacent"):
+        micro_vla("no_dorsal").layout(2, goals=[]).span("C")

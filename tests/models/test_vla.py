@@ -1,0 +1,273 @@
+import dataclasses
+
+import pytest
+import torch
+from conftest import INSTRUCTIONS, make_batch, micro_config, micro_vla
+from torch import Tensor
+
+from uamsim.errors import CheckpointError, ConfigError, ShapeError
+from uamsim.models.config import VARIANTS, ExpertConfig
+from uamsim.models.flow import goal_start
+from uamsim.models.generator import Generator
+from uamsim.models.mot import MoTOutput
+from uamsim.models.sequence import plan
+from uamsim.models.vae import VAE
+from uamsim.models.vla import VLA, VLABatch
+from uamsim.models.vlm import SEM, VLM
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def full_pass(vla: VLA, batch: VLABatch, goal: Tensor | None, **kwargs: bool) -> MoTOutput:
+    """One pass with fixed noise; ``goal`` makes the G_t block."""
+    draw = generator(5)
+    noise = torch.randn(batch.actions.shape, generator=draw)
+    t_B = torch.full((len(noise),), 0.3)
+    if not vla.config.dynamics:
+        return vla(batch, noise, t_B, **kwargs)
+    assert batch.latents is not None
+    start = batch.latents + torch.randn(batch.latents.shape, generator=draw)
+    block = None if goal is None else (torch.lerp(goal, start, 0.4), t_B)
+    return vla(batch, noise, t_B, goal=block, goal_start_BTC=start, **kwargs)
+
+
+def test_goal_picture_never_reaches_the_actions() -> None:
+    vla = micro_vla("uam")
+    batch = make_batch(vla)
+    assert batch.goal_latents is not None
+    one = full_pass(vla, batch, batch.goal_latents).hidden["act"]
+    other = full_pass(vla, batch, batch.goal_latents.flip(0) * 3).hidden["act"]
+    assert torch.equal(one, other)
+
+
+def test_removing_the_noised_goal_leaves_the_actions() -> None:
+    vla = micro_vla("uam")
+    batch = make_batch(vla)
+    with_goal = full_pass(vla, batch, batch.goal_latents).hidden["act"]
+    torch.testing.assert_close(
+        full_pass(vla, batch, None).hidden["act"], with_goal, atol=1e-5, rtol=1e-5
+    )
+
+
+def test_e_sem_computes_what_the_vlm_alone_computes(variant: str) -> None:
+    vla = micro_vla(variant)
+    batch = make_batch(vla)
+    inside = full_pass(vla, batch, batch.goal_latents, outputs_only=False).hidden[SEM]
+    vlm = VLM(vla.config.vlm, vla.tokenizer, seed=9)
+    vlm.load_state_dict(dict(vla.vlm.sem_parameters()))
+    prompts = vlm.prompts(batch.instructions)
+    rotary, mask = plan(vlm.layout(prompts.ids.shape[1]), vlm.mot, prompts)
+    x = vlm.embed_prefix(vlm.view_features(batch.images), prompts.ids)
+    alone = vlm.mot({SEM: x}, rotary, mask).hidden[SEM]
+    torch.testing.assert_close(inside, alone, atol=1e-5, rtol=1e-5)
+    questions = ["press the red button", "红色方块", "where?"]
+    assert vla.vlm.answer(batch.images[:, 0], questions) == vlm.answer(
+        batch.images[:, 0], questions
+    )
+
+
+def test_action_gradients_reach_every_expert(variant: str) -> None:
+    vla = micro_vla(variant)
+    vla.losses(make_batch(vla), generator())["action"].backward()
+    layer = vla.vlm.mot.layer(0)
+    names = [SEM, "act"] + (["dor"] if vla.config.has_dorsal else [])
+    for name in names:
+        gradient = layer.expert(name).qkv.weight.grad
+        assert gradient is not None, name
+        assert gradient.abs().max() > 0, name
+    stem = dict(vla.named_parameters())["vlm.vision.stem.0.weight"].grad
+    assert stem is not None
+    assert stem.abs().max() > 0
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_total_loss_reaches_all_that_is_trained(variant: str, frozen: bool) -> None:
+    vla = micro_vla(variant)
+    vla.set_e_sem_trainable(not frozen)
+    vla.losses(make_batch(vla), generator())["total"].backward()
+    without = {n for n, p in vla.expert_parameters() if p.grad is None}
+    last = f"vlm.mot.layers.{vla.config.vlm.backbone.depth - 1}.experts."
+    # The last layer of a prefix gives keys and values only.
+    allowed = () if vla.config.dynamics else (f"{last}dor", "vlm.mot.norms.dor")
+    assert [n for n in without if not n.startswith(allowed)] == []
+    sem = [p.grad is not None for _, p in vla.vlm.sem_parameters()]
+    assert any(sem) != frozen
+
+
+def test_frozen_pass_equals_the_joint_pass(variant: str) -> None:
+    vla = micro_vla(variant)
+    batch = make_batch(vla)
+    joint = vla.losses(batch, generator())
+    vla.set_e_sem_trainable(False)
+    frozen = vla.losses(batch, generator())
+    for name, value in joint.items():
+        torch.testing.assert_close(frozen[name], value, atol=1e-5, rtol=1e-5)
+
+
+def test_cached_inference_equals_the_full_forward(variant: str) -> None:
+    vla = micro_vla(variant, num_euler_steps=1)
+    batch = make_batch(vla)
+    noise = torch.randn(batch.actions.shape, generator=generator(1))
+    goal_noise = start = None
+    if vla.config.dorsal_input == "vae":
+        batch = dataclasses.replace(batch, latents=vla.encode_latents(batch.images[:, 0]))
+    if vla.config.dynamics:
+        assert batch.latents is not None
+        goal_noise = torch.randn(batch.latents.shape, generator=generator(2))
+        start = goal_start(batch.latents, goal_noise, vla.config.goal_start)
+    cached = vla.sample_actions(batch.images, INSTRUCTIONS, batch.proprio, noise, goal_noise)
+    full = vla(batch, noise, torch.ones(len(noise)), goal_start_BTC=start)
+    velocity = vla.action.velocity(full.hidden["act"])
+    torch.testing.assert_close(cached, noise - velocity, atol=1e-5, rtol=1e-5)
+
+
+def test_sampled_actions_do_not_depend_on_the_batch(variant: str) -> None:
+    vla = micro_vla(variant)
+    batch = make_batch(vla)
+    noise = torch.randn(batch.actions.shape, generator=generator(1))
+    together = vla.sample_actions(batch.images, INSTRUCTIONS, batch.proprio, noise)
+    alone = vla.sample_actions(batch.images[:1], INSTRUCTIONS[:1], batch.proprio[:1], noise[:1])
+    torch.testing.assert_close(together[:1], alone, atol=1e-5, rtol=1e-5)
+
+
+def test_same_seed_same_model_and_losses(variant: str) -> None:
+    first, second, third = micro_vla(variant), micro_vla(variant), micro_vla(variant, seed=1)
+    states = [m.state_dict() for m in (first, second)]
+    assert all(torch.equal(states[0][n], states[1][n]) for n in states[0])
+    losses = [m.losses(make_batch(m), generator())["total"] for m in (first, second, third)]
+    assert torch.equal(losses[0], losses[1])
+    assert not torch.equal(losses[0], losses[2])
+
+
+def test_masked_actions_carry_no_loss(variant: str) -> None:
+    vla = micro_vla(variant)
+    batch = make_batch(vla)
+    draw = torch.randn(batch.actions.shape, generator=generator(3))
+    out = full_pass(vla, batch, batch.goal_latents)
+    changed = torch.where(batch.action_mask[..., None], batch.actions, 50.0)
+    other = dataclasses.replace(batch, actions=changed)
+    assert torch.equal(vla._action_loss(out, batch, draw), vla._action_loss(out, other, draw))
+
+
+def test_losses_fall(variant: str) -> None:
+    vla = micro_vla(variant)
+    batch = make_batch(vla)
+    parameters = [p for p in vla.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=3e-3)
+    first = vla.losses(batch, generator())["total"]
+    for _ in range(15):
+        optimizer.zero_grad()
+        vla.losses(batch, generator())["total"].backward()
+        optimizer.step()
+    assert vla.losses(batch, generator())["total"] < 0.8 * first
+
+
+def test_init_from_puts_weights_where_the_variant_says(variant: str) -> None:
+    vla = micro_vla(variant)
+    config = vla.config
+    vlm = VLM(config.vlm, vla.tokenizer, seed=11)
+    pretrained = Generator(config.generator, vla.tokenizer, seed=12)
+    vae = VAE(config.vae, seed=13)
+    vla.init_from(vlm.state_dict(), vae.state_dict(), pretrained.dorsal_state())
+    assert all(
+        torch.equal(p, q)
+        for (_, p), (_, q) in zip(vla.vlm.sem_parameters(), vlm.named_parameters(), strict=True)
+    )
+    if not config.has_dorsal:
+        return
+    own = vla.vlm.mot.layer(1).expert("dor").down.weight
+    from_vlm = vlm.mot.layer(1).expert(SEM).down.weight
+    from_generator = pretrained.vlm.mot.layer(1).expert("dor").down.weight
+    assert torch.equal(own, from_vlm) == (config.dorsal_init == "vlm")
+    assert torch.equal(own, from_generator) == (config.dorsal_init == "generator")
+    if config.dorsal_input == "vae":
+        assert torch.equal(
+            vla.vae.state_dict()["encoder.0.weight"], vae.state_dict()["encoder.0.weight"]
+        )
+        assert torch.equal(vla.latent.vae2llm.weight, pretrained.latent.vae2llm.weight)
+
+
+def test_init_from_says_what_is_missing() -> None:
+    vla = micro_vla("uam")
+    vlm = VLM(vla.config.vlm, vla.tokenizer)
+    with pytest.raises(ConfigError, match="vae_state"):
+        vla.init_from(vlm.state_dict())
+    state = vlm.state_dict() | {"stray": torch.zeros(1)}
+    del state["embed.weight"]
+    with pytest.raises(CheckpointError, match=r"missing: embed\.weight; extra: stray"):
+        vla.init_from(state)
+
+
+def test_attention_maps_are_distributions_on_the_grids(variant: str) -> None:
+    vla = micro_vla(variant)
+    batch = make_batch(vla)
+    noise = torch.randn(batch.actions.shape, generator=generator(1))
+    maps = vla.attention_maps(batch.images, INSTRUCTIONS, batch.proprio, noise)
+    assert maps["sem"] is not None
+    assert maps["sem"].shape == (3, *vla.config.vlm.vision.grid)
+    assert (maps["dor"] is None) == (vla.config.dorsal_input in ("none", "query"))
+    total = sum(m.sum((1, 2)) for m in maps.values() if m is not None)
+    assert isinstance(total, Tensor)
+    assert ((total > 0) & (total < 1)).all()
+
+
+def test_goal_prediction_is_a_picture() -> None:
+    vla = micro_vla("uam")
+    batch = make_batch(vla)
+    shape = vla.goal_noise_shape
+    assert shape is not None
+    noise = torch.randn(3, *shape, generator=generator())
+    goal = vla.predict_goal(batch.images, INSTRUCTIONS, noise)
+    assert goal.shape == (3, *vla.config.vae.image_size, 3)
+    assert goal.dtype == torch.uint8
+    with pytest.raises(ConfigError, match="dynamics"):
+        micro_vla("gen_init").predict_goal(batch.images, INSTRUCTIONS, noise)
+
+
+def test_two_views_and_noise_start() -> None:
+    vla = micro_vla("uam", num_views=2, goal_start="noise")
+    batch = make_batch(vla)
+    assert vla.losses(batch, generator())["total"].isfinite()
+    with pytest.raises(ShapeError, match="V=2"):
+        vla.sample_actions(batch.images[:, :1], INSTRUCTIONS, batch.proprio, batch.actions)
+
+
+def test_query_gradients_and_own_connector() -> None:
+    for name, parameter in (("vlm_init_query", "queries"), ("random_init", "dorsal_connector")):
+        vla = micro_vla(name)
+        vla.losses(make_batch(vla), generator())["total"].backward()
+        grads = [p.grad for n, p in vla.named_parameters() if n.startswith(parameter)]
+        assert grads
+        assert all(g is not None and g.abs().max() > 0 for g in grads)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"dynamics": True, "dorsal_input": "vit", "dorsal_init": "random"},
+        {"dorsal_input": "none"},
+        {"dorsal_input": "vit", "dynamics": False},
+        {
+            "dorsal_input": "vit",
+            "dorsal_init": "vlm",
+            "dynamics": False,
+            "dorsal": ExpertConfig(width=8),
+        },
+    ],
+)
+def test_contradicting_configs_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        micro_config("uam", **wrong)
+
+
+def test_variants_cover_table_1() -> None:
+    assert list(VARIANTS) == [
+        "no_dorsal",
+        "random_init",
+        "vlm_init_vision",
+        "vlm_init_query",
+        "gen_init",
+        "uam",
+    ]

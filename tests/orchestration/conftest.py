@@ -1,0 +1,141 @@
+import functools
+import sys
+import types
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from uamsim.contract import SKILLS, Question
+from uamsim.orchestration import media, policies, stages
+from uamsim.orchestration.experiments import build_experiment
+from uamsim.orchestration.spec import DemonstrationConfig, EvaluationConfig
+from uamsim.testing.data import FakeAnswerer
+from uamsim.testing.envs import REACH_ID
+from uamsim.testing.policies import ReachPolicy
+
+SIZE = (32, 48)
+
+
+class Interruptions:
+    """Counts what is done and interrupts the n-th piece of work, once it has begun."""
+
+    def __init__(self) -> None:
+        self.finished: Counter[str] = Counter()
+        self.at: int | None = None
+        self.begun = 0
+
+    def begin(self) -> None:
+        self.begun += 1
+        if self.begun == self.at:
+            raise KeyboardInterrupt
+
+    def end(self, work: str) -> None:
+        self.finished[work] += 1
+
+
+@pytest.fixture
+def spec():
+    full = build_experiment("dorsal_sweep", "debug")
+    return full.replace(
+        variants=("no_dorsal", "uam"),
+        demonstrations=DemonstrationConfig(image_size=SIZE, env_ids=(REACH_ID,)),
+        vqa=_resized(full.vqa),
+        scene_changes=_resized(full.scene_changes),
+        evaluation=EvaluationConfig(
+            env_ids=(REACH_ID,),
+            splits=("in_domain", "pinyin"),
+            episodes=1,
+            in_domain_episodes=2,
+            control_episodes=1,
+            snapshot_episodes=1,
+            unit_episodes=1,
+            batch_envs=1,
+            max_episode_steps=40,
+            seed0=9_000_000,
+        ),
+    )
+
+
+def _resized(config):
+    import dataclasses
+
+    return dataclasses.replace(config, image_size=SIZE)
+
+
+@pytest.fixture
+def work(monkeypatch, tmp_path):
+    """Stand-ins for data, pretraining, tuning and media, small enough to count."""
+    work = Interruptions()
+    monkeypatch.setattr("uamsim.orchestration.store.SHIPPED_ROOT", tmp_path / "shipped")
+    for kind in ("demonstrations", "vqa", "scene_changes", *stages.PRETRAINED, "vqa_test"):
+        monkeypatch.setattr(stages, f"_{kind}", functools.partial(_fake_make, work, kind))
+    questions = [
+        (0, Question(skill=skill, question=f"{skill}?", answer="yes")) for skill in SKILLS
+    ]
+    images = np.zeros((1, *SIZE, 3), np.uint8)
+    monkeypatch.setattr(
+        "uamsim.orchestration.measuring.test_set", lambda _root: (images, questions)
+    )
+    serving = types.ModuleType("uamsim.serving.policy")
+    serving.VLAPolicy = functools.partial(FakeVLA, work)  # pyright: ignore[reportAttributeAccessIssue]
+    serving.VLMAnswerer = lambda _path: Yes()  # pyright: ignore[reportAttributeAccessIssue]
+    monkeypatch.setitem(sys.modules, "uamsim.serving.policy", serving)
+    tuning = types.ModuleType("uamsim.training.tuning")
+    tuning.tune = functools.partial(fake_tune, work)  # pyright: ignore[reportAttributeAccessIssue]
+    monkeypatch.setitem(sys.modules, "uamsim.training.tuning", tuning)
+    monkeypatch.setattr(media, "make_media", lambda *_args: {})
+    policies._load.cache_clear()
+    yield work
+    policies._load.cache_clear()
+
+
+class Yes(FakeAnswerer):
+    def answer(self, images, questions):
+        return ["yes" if images.any() or len(q) % 2 else "no" for q in questions]
+
+
+class FakeVLA(ReachPolicy):
+    def __init__(self, work, checkpoint: Path, *, e_sem_from=None, fps=10):
+        from uamsim.contract import PolicySpec
+
+        assert checkpoint.is_file()
+        super().__init__(
+            spec=PolicySpec(cameras=("primary",), image_size=SIZE, control="ee", horizon=50)
+        )
+        self.work = work
+
+    def act(self, inputs):
+        self.work.begin()
+        return super().act(inputs)
+
+    def answer(self, images, questions):
+        return ["yes" for _ in questions]
+
+
+def _fake_make(work, kind, spec, store, out, workers, report):
+    for name in stages.recipe(spec, kind).upstream:
+        stages.make(spec, store, name, 1, report)
+    work.begin()
+    (out / "model.safetensors").write_text(kind)
+    (out / "training_state.safetensors").write_text("state")
+    work.end(kind)
+    report(1, 1, {})
+
+
+def fake_tune(work, config, *, out, report, on_snapshot, seed, trainable_e_sem, vla, **paths):
+    assert all(path.exists() for path in paths.values())
+    state = out / "step"
+    out.mkdir(parents=True, exist_ok=True)
+    start = int(state.read_text()) if state.exists() else 0
+    for step in range(start + 1, config.steps + 1):
+        work.begin()
+        report(step, config.steps, {"total": 1 / step})
+        if step in config.snapshot_steps:
+            checkpoint = out / f"step-{step}.safetensors"
+            checkpoint.write_text(f"{seed} {step} {trainable_e_sem} {vla.dynamics}")
+            on_snapshot(step, checkpoint)
+        state.write_text(str(step))
+        work.end(f"{out.name} step {step}")
+    return out / f"step-{config.steps}.safetensors"

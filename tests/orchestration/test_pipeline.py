@@ -1,0 +1,144 @@
+import io
+import json
+import shutil
+from collections import Counter
+
+import pytest
+
+from uamsim.errors import ConfigError, StorageError, TrialError
+from uamsim.orchestration.pipeline import Options, run_experiment
+from uamsim.orchestration.progress import Console
+from uamsim.orchestration.runners.inline import InlineRunner
+from uamsim.reporting import report as report_module
+from uamsim.reporting.results import validate_results
+
+
+def _run(spec, tmp_path, *, resume=True, runner=None, out="out", pretrain=False):
+    folder = tmp_path / out
+    console = Console(folder / "progress", folder / "timing.json", io.StringIO())
+    options = Options(
+        out=folder, resume=resume, cache=tmp_path / "cache", command="test", pretrain=pretrain
+    )
+    return run_experiment(spec, options, runner or InlineRunner(), console)
+
+
+def _results(tmp_path, out="out"):
+    return json.loads((tmp_path / out / "results.json").read_text())
+
+
+@pytest.fixture(autouse=True)
+def _no_report(monkeypatch):
+    def build(out):
+        (out / "report.html").write_text("")
+        return out / "report.html"
+
+    monkeypatch.setattr(report_module, "build_report", build)
+
+
+def test_whole_run_gives_valid_results(spec, work, tmp_path):
+    report = _run(spec, tmp_path)
+    assert report.name == "report.html"
+    value = _results(tmp_path)
+    validate_results(value)
+    rows = {(r["variant"], r["e_sem"], r["split"]): r for r in value["rows"]}
+    assert len(rows) == 2 * 3 * 2
+    assert rows["uam", "restored", "in_domain"]["episodes"] == 2
+    assert {r["control"] for r in value["controls"]} == {"random", "blind", "deaf"}
+    assert {r["e_sem"] for r in value["retention"]} == {"unfrozen", "frozen", "restored"}
+    restored = [r for r in value["retention"] if r["e_sem"] == "restored"]
+    assert all(r["S"] == r["S0"] for r in restored)
+    assert {r["step"] for r in value["curves"]} == set(spec.tuning.snapshot_steps)
+    assert value["timing"]["total"] > 0
+    assert max(work.finished.values()) == 1
+    assert not list((tmp_path / "cache").rglob("training_state*"))
+
+
+def test_killed_anywhere_and_resumed_redoes_nothing_finished(spec, work, tmp_path):
+    _run(spec, tmp_path, out="whole")
+    pieces, whole = work.begun, _results(tmp_path, "whole")
+    work.finished, work.begun = Counter(), 0
+    shutil.rmtree(tmp_path / "cache")
+    episodes: Counter[str] = Counter()
+    interrupted = 0
+    for _ in range(3 * pieces):
+        # The longest piece that cannot be cut begins two things: a step with a snapshot's episode.
+        work.begun, work.at = 0, 3
+        before = set((tmp_path / "out").rglob("*.jsonl"))
+        try:
+            _run(spec, tmp_path)
+            break
+        except KeyboardInterrupt:
+            interrupted += 1
+        finally:
+            episodes.update(map(str, set((tmp_path / "out").rglob("*.jsonl")) - before))
+    else:
+        pytest.fail("never came to an end")
+    assert interrupted > 20
+    assert max(work.finished.values()) == 1
+    assert max(episodes.values()) == 1
+    again = _results(tmp_path)
+    for key in ("rows", "controls", "curves", "retention"):
+        assert again[key] == whole[key]
+
+
+def test_finished_run_resumed_does_nothing(spec, work, tmp_path):
+    _run(spec, tmp_path)
+    work.begun, work.at = 0, 1
+    _run(spec, tmp_path)
+    assert work.begun == 0
+
+
+def test_second_run_shares_what_was_made(spec, work, tmp_path):
+    _run(spec, tmp_path)
+    _run(spec.replace(seeds=(1,)), tmp_path, out="other")
+    assert work.finished["vlm"] == work.finished["demonstrations"] == 1
+
+
+def test_pretrain_makes_the_models_anew_once_a_run(spec, work, tmp_path):
+    _run(spec, tmp_path)
+    _run(spec, tmp_path, out="other", pretrain=True)
+    _run(spec, tmp_path, out="other", pretrain=True)
+    assert work.finished["vlm"] == work.finished["generator"] == 2
+    assert work.finished["demonstrations"] == work.finished["vqa"] == 1
+
+
+def test_damaged_results_are_made_again(spec, work, tmp_path):
+    _run(spec, tmp_path)
+    trial = tmp_path / "out" / "trials" / "uam-frozen-seed0"
+    (trial / "done.json").write_text('{"recipe": "')
+    (tmp_path / "out" / "results.json").unlink()
+    _run(spec, tmp_path)
+    assert json.loads((trial / "done.json").read_text())["S"] == 1.0
+    assert _results(tmp_path)["rows"]
+
+
+def test_other_experiment_in_the_folder(spec, work, tmp_path):
+    _run(spec, tmp_path)
+    with pytest.raises(ConfigError, match="another --out"):
+        _run(spec.replace(seeds=(5,)), tmp_path)
+
+
+def test_full_disk_in_a_trial_keeps_what_finished(spec, work, tmp_path, monkeypatch):
+    from uamsim.orchestration import trials
+
+    write = trials.write_json
+    calls = []
+
+    def full_at_second(path, value):
+        calls.append(path)
+        if len(calls) == 2:
+            raise StorageError("the disk is full")
+        write(path, value)
+
+    monkeypatch.setattr(trials, "write_json", full_at_second)
+    with pytest.raises(StorageError, match="full"):
+        _run(spec, tmp_path)
+    assert len(list((tmp_path / "out" / "trials").glob("*/done.json"))) == 1
+    _run(spec, tmp_path)
+    assert max(work.finished.values()) == 1
+
+
+def test_trial_that_leaves_nothing_is_named(spec, work, tmp_path):
+    runner = InlineRunner(trial_function=lambda *_args: {})
+    with pytest.raises(TrialError, match=r"4 of 4 trials.*--resume(.|\n)*uam-frozen-seed0"):
+        _run(spec, tmp_path, runner=runner)

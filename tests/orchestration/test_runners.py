@@ -1,0 +1,154 @@
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from uamsim.errors import MissingDependencyError, TrialError, UamsimError, UnknownNameError
+from uamsim.orchestration.experiments import build_experiment
+from uamsim.orchestration.files import write_json
+from uamsim.orchestration.progress import Console
+from uamsim.orchestration.runners.base import make_runner
+from uamsim.orchestration.runners.inline import InlineRunner
+from uamsim.orchestration.trials import (
+    Artifacts,
+    TrialContext,
+    TrialSpec,
+    expand,
+    load_done,
+    trial_recipe,
+)
+
+
+def trivial_trial(context: TrialContext, trial: TrialSpec, report) -> dict:
+    """Numbers from the seed alone; leaves its environment; fails where a file says so."""
+    import numpy as np
+
+    folder = context.folder(trial)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "attempts").open("a") as handle:
+        handle.write("x")
+    wish = context.out / f"fail-{trial.trial_id}"
+    if wish.exists() and len((folder / "attempts").read_text()) <= int(wish.read_text()):
+        raise UamsimError("as wished")
+    rng = np.random.default_rng([trial.seed, len(trial.variant)])
+    (folder / "model").write_text(os.environ.get("MALLOC_TOP_PAD_", ""))
+    done = {
+        "recipe": trial_recipe(context, trial),
+        "checkpoint": "model",
+        "S": float(rng.random()),
+        "seconds": 0.0,
+    }
+    report(1, 1, {"S": done["S"]})
+    write_json(folder / "done.json", done)
+    return done
+
+
+def _context(out: Path) -> TrialContext:
+    spec = build_experiment("dorsal_sweep", "debug").replace(variants=("no_dorsal", "uam"))
+    none = Path("/none")
+    artifacts = Artifacts(
+        demonstrations=none, vqa_test=none, tokenizer=none, vlm=none, vae=none, generator=none
+    )
+    out.mkdir()
+    return TrialContext(spec=spec, out=out, artifacts=artifacts, before={})
+
+
+def _run(runner, context):
+    console = Console(context.out / "progress", context.out / "timing.json", io.StringIO())
+    runner.run_trials(context, expand(context.spec), console)
+    results = {}
+    for trial in expand(context.spec):
+        done = load_done(context, trial)
+        assert done is not None
+        results[trial.trial_id] = done["S"]
+    return results
+
+
+def _attempts(context):
+    return {
+        trial.trial_id: len((context.folder(trial) / "attempts").read_text())
+        for trial in expand(context.spec)
+    }
+
+
+def _answer() -> int:
+    return 42
+
+
+def _complain() -> None:
+    raise TrialError("the reason")
+
+
+@pytest.fixture(scope="module")
+def make_tune_runner():
+    from ray import cloudpickle
+
+    from uamsim.orchestration.runners.tune import TuneRunner
+
+    # Workers cannot import this file by name.
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    runner = TuneRunner(2, trivial_trial)
+    yield runner
+    runner.close()
+
+
+@pytest.mark.slow
+def test_both_runners_give_the_same_numbers(tmp_path, make_tune_runner):
+    inline, tuned = _context(tmp_path / "inline"), _context(tmp_path / "tune")
+    assert _run(InlineRunner(1, trivial_trial), inline) == _run(make_tune_runner, tuned)
+    assert set(_attempts(tuned).values()) == {1}
+    trial = expand(tuned.spec)[0]
+    assert (tuned.folder(trial) / "model").read_text() == "268435456"
+
+
+@pytest.mark.slow
+def test_failed_trial_is_tried_again_then_named_then_resumed(tmp_path, make_tune_runner):
+    context = _context(tmp_path / "out")
+    (context.out / "fail-uam-unfrozen-seed0").write_text("2")
+    (context.out / "fail-uam-frozen-seed0").write_text("4")
+    with pytest.raises(TrialError, match=r"1 of 4(.|\n)*uam-frozen-seed0: .*as wished"):
+        _run(make_tune_runner, context)
+    assert _attempts(context)["uam-unfrozen-seed0"] == 3
+    before = _attempts(context)
+    (context.out / "fail-uam-frozen-seed0").unlink()
+    _run(make_tune_runner, context)
+    again = _attempts(context)
+    changed = {name for name in again if again[name] != before[name]}
+    assert changed == {"uam-frozen-seed0"}
+
+
+@pytest.mark.slow
+def test_calls_give_results_and_errors_as_they_are(make_tune_runner):
+    assert make_tune_runner.run_calls({"a": _answer, "b": _answer}) == {"a": 42, "b": 42}
+    with pytest.raises(TrialError, match="the reason"):
+        make_tune_runner.run_calls({"a": _complain})
+
+
+def test_inline_calls():
+    assert InlineRunner().run_calls({"a": _answer}) == {"a": 42}
+
+
+def test_unknown_runner():
+    with pytest.raises(UnknownNameError, match="Did you mean 'ray'"):
+        make_runner("rai", 1)
+
+
+def test_no_ray_names_the_way_out(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "uamsim.orchestration.runners.tune", raising=False)
+    with pytest.raises(MissingDependencyError, match="--runner inline"):
+        make_runner("ray", 1)
+
+
+def test_ray_that_cannot_start_names_the_way_out(monkeypatch):
+    from uamsim.orchestration.runners import tune
+
+    def fail(**_kwargs):
+        raise RuntimeError("no sockets here")
+
+    monkeypatch.setattr(tune.ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(tune.ray, "init", fail)
+    with pytest.raises(MissingDependencyError, match=r"no sockets here.*--runner inline"):
+        tune.TuneRunner(1)

@@ -1,0 +1,106 @@
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from uamsim.contract import canonical_json
+from uamsim.errors import ConfigError, UamsimError, UnknownNameError
+from uamsim.orchestration.experiments import build_experiment, list_experiments
+from uamsim.orchestration.spec import SCALES, DemonstrationConfig, ExperimentSpec
+from uamsim.orchestration.trials import expand
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_scale_survives_json(scale):
+    spec = build_experiment("dorsal_sweep", scale)
+    again = ExperimentSpec.from_json(json.loads(json.dumps(spec.to_json())))
+    assert again == spec
+    assert again.spec_hash == spec.spec_hash
+    assert spec.scale == scale
+    assert len(canonical_json(spec)) > 100
+
+
+def test_hash_sees_every_field():
+    spec = build_experiment("dorsal_sweep", "debug")
+    value = spec.to_json()
+    value["tuning"]["learning_rate"] = 1.5e-4
+    assert ExperimentSpec.from_json(value).spec_hash != spec.spec_hash
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("tuning", "stepz"), 3, "Did you mean 'steps'"),
+        (("tuning", "steps"), "3", "tuning.steps must be int"),
+        (("demonstrations", "control"), "e", "Did you mean 'ee'"),
+        (("demonstrations", "image_size"), [64], "2 values"),
+        (("seeds",), 0, "seeds must be an array"),
+        (("seeds",), [0, 0], "each once"),
+        (("seeds",), [-1], "negative"),
+        (("variants",), ["uamm"], "Did you mean 'uam'"),
+        (("controls",), ["blnd"], "Did you mean 'blind'"),
+        (("vqa", "image_size"), [32, 48], "must agree"),
+        (("pretraining", "vocab_size"), 300, "must agree"),
+        (("evaluation", "seed0"), 1_000_000, "tested on scenes they were trained on"),
+        (("model",), 3, "JSON object"),
+    ],
+)
+def test_bad_values_say_what_is_wrong(path, value, message):
+    spec = build_experiment("dorsal_sweep", "debug").to_json()
+    inner = spec
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    with pytest.raises(UamsimError, match=message):
+        ExperimentSpec.from_json(spec)
+
+
+def test_views_and_cameras_must_agree():
+    spec = build_experiment("dorsal_sweep", "debug")
+    with pytest.raises(ConfigError, match="num_views"):
+        spec.replace(demonstrations=DemonstrationConfig(cameras=("primary", "left_wrist")))
+
+
+def test_unknown_names():
+    with pytest.raises(UnknownNameError, match="dorsal_sweep"):
+        build_experiment("dorsal_swep", "tiny")
+    with pytest.raises(UnknownNameError, match="Did you mean 'debug'"):
+        build_experiment("dorsal_sweep", "debugg")
+
+
+def test_trials_cover_the_grid_once():
+    spec = build_experiment("dorsal_sweep", "debug").replace(seeds=(0, 3))
+    trials = expand(spec)
+    assert len({trial.trial_id for trial in trials}) == len(trials) == 6 * 2 * 2
+    assert {trial.seed for trial in trials[:12]} == {0}
+
+
+def test_every_experiment_has_a_summary():
+    assert all(list_experiments().values())
+
+
+def test_listing_is_quick_and_imports_nothing_heavy():
+    code = (
+        "import sys; from uamsim.cli import main; main(['experiment', '--list']); "
+        "heavy = {'torch', 'ray', 'mujoco', 'pyarrow', 'scipy', 'gymnasium'} & set(sys.modules); "
+        "sys.exit(f'imports {heavy}' if heavy else 0)"
+    )
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "dorsal_sweep" in done.stdout
+    # A second is promised; machines that run tests are busy.
+    assert time.perf_counter() - started < 3
+
+
+def test_spec_imports_nothing_heavy():
+    code = (
+        "import sys; from uamsim.orchestration.experiments import build_experiment; "
+        "build_experiment('dorsal_sweep', 'tiny'); "
+        "heavy = {'torch', 'ray', 'mujoco', 'pyarrow', 'scipy', 'gymnasium'} & set(sys.modules); "
+        "sys.exit(f'imports {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

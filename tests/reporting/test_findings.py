@@ -1,0 +1,125 @@
+import pytest
+
+from uamsim.reporting.comparisons import compare_success, greater, matched_gap, similar
+from uamsim.reporting.controls import control_remarks
+from uamsim.reporting.findings import find
+from uamsim.reporting.results import Results
+from uamsim.reporting.statistics import Estimate
+
+
+def estimate(low, high):
+    return Estimate(value=(low + high) / 2, low=low, high=high, n=10)
+
+
+def verdict(results, start):
+    (finding,) = [f for f in find(Results(results)) if f.claim.startswith(start)]
+    return finding
+
+
+def set_rate(results, variant, mode, successes, *, split=None):
+    for row in results["rows"]:
+        if (row["variant"], row["e_sem"]) == (variant, mode) and split in (None, row["split"]):
+            share = successes / 40
+            row |= {"successes": successes, "rate": share, "ci_low": 0.0, "ci_high": 1.0}
+            row.pop("outcomes", None)
+
+
+@pytest.mark.parametrize(
+    ("gap", "expected"),
+    [
+        (estimate(0.01, 0.2), "supported"),
+        (estimate(-0.2, -0.01), "contradicted"),
+        (estimate(-0.1, 0.1), "unresolved"),
+        (Estimate(value=0.5, low=None, high=None, n=1), "unresolved"),
+    ],
+)
+def test_greater(gap, expected):
+    assert greater(gap) == expected
+
+
+@pytest.mark.parametrize(
+    ("gap", "expected"),
+    [
+        (estimate(-0.05, 0.05), "supported"),
+        (estimate(0.11, 0.2), "contradicted"),
+        (estimate(-0.2, -0.11), "contradicted"),
+        (estimate(0.05, 0.15), "unresolved"),
+    ],
+)
+def test_similar(gap, expected):
+    assert similar(gap) == expected
+
+
+def test_matched_gap_reads_both_curves_at_one_success():
+    a = [(1, 0.2, 0.9), (2, 0.6, 0.8)]
+    b = [(1, 0.1, 0.8), (2, 0.4, 0.6), (3, 0.8, 0.4)]
+    gap, level = matched_gap(a, b) or (None, None)
+    assert level == pytest.approx(0.6)
+    assert gap == pytest.approx(0.8 - 0.5)
+    assert matched_gap(a, [(1, 0.9, 0.5)]) is None
+    assert matched_gap([], b) is None
+
+
+def test_one_seed_leaves_retention_unresolved_and_success_decided(make_results):
+    results = make_results()
+    tax = verdict(results, "Action tuning taxes")
+    assert (tax.verdict, tax.basis) == ("unresolved", "one seed")
+    matched = verdict(results, "UAM keeps more of S")
+    assert (matched.verdict, matched.basis) == ("unresolved", "one seed")
+    set_rate(results, "uam", "unfrozen", 39)
+    for other in ("no_dorsal", "random_init", "vlm_init_vision", "vlm_init_query", "gen_init"):
+        set_rate(results, other, "unfrozen", 10)
+    best = verdict(results, "UAM is the best variant")
+    assert best.verdict == "supported"
+    assert "episodes" in best.basis
+
+
+def test_three_seeds_resolve_retention(make_results):
+    results = make_results(seeds=(0, 1, 2))
+    assert verdict(results, "Action tuning taxes").verdict == "supported"
+    assert verdict(results, "UAM keeps more of S").verdict == "supported"
+    assert verdict(results, "UAM loses less than 5%").verdict == "contradicted"
+
+
+def test_a_reversed_order_contradicts(make_results):
+    results = make_results()
+    set_rate(results, "uam", "unfrozen", 4)
+    set_rate(results, "no_dorsal", "unfrozen", 36)
+    assert verdict(results, "UAM is the best variant").verdict == "contradicted"
+    assert verdict(results, "UAM is best on Chinese").verdict == "contradicted"
+
+
+def test_every_split_has_a_claim(make_results):
+    results = make_results()
+    claims = [f.claim for f in find(Results(results)) if f.claim.startswith("UAM is best on")]
+    assert len(claims) == 6
+
+
+def test_missing_variants_are_not_run(make_results):
+    findings = find(Results(make_results(variants=("no_dorsal",), splits=("in_domain",))))
+    verdicts = {f.claim: f.verdict for f in findings}
+    assert verdicts["UAM is the best variant in-domain, E_sem unfrozen"] == "not run"
+    assert "unresolved" in verdicts.values()
+
+
+def test_comparison_pairs_episodes_and_seeds(make_results):
+    a, b = ("uam", "unfrozen"), ("no_dorsal", "unfrozen")
+    single = compare_success(Results(make_results()), a, b)
+    several = compare_success(Results(make_results(seeds=(0, 1))), a, b)
+    assert single is not None
+    assert several is not None
+    assert single[1] == "80 paired episodes"
+    assert several[1].startswith("2 training seeds")
+
+
+def test_a_control_within_the_interval_is_said_in_words(make_results):
+    results = make_results()
+    for row in results["controls"]:
+        if row["control"] == "blind" and row["task"] == "pick_place":
+            row |= {"successes": 25, "rate": 25 / 40, "ci_low": 0.0, "ci_high": 1.0}
+    remarks = control_remarks(Results(results))
+    blind = [r for r in remarks if r.startswith("pick_place: the blind")]
+    assert len(blind) == 2
+    assert "does not show that the policy uses its cameras" in blind[-1]
+    deaf = [r for r in remarks if r.startswith("press_button: the deaf")]
+    assert "clearly below" in deaf[-1]

@@ -1,0 +1,39 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from uamsim.runtime import MALLOC_ENV, process_environment
+
+PROGRAM = """
+import json, os, sys
+from uamsim.runtime import ensure_process_environment
+ensure_process_environment()
+print(json.dumps([sys.argv, {name: os.environ.get(name) for name in %r}]))
+"""
+
+
+def run(environment: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+    command = [sys.executable, "-c", PROGRAM % (list(MALLOC_ENV),), "a b", "--out=x"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    argv, seen = json.loads(result.stdout)
+    return argv, seen
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's variables")
+def test_the_command_starts_again_with_the_environment():
+    bare = {k: v for k, v in os.environ.items() if k not in MALLOC_ENV}
+    assert run(bare) == (["-c", "a b", "--out=x"], dict(MALLOC_ENV))
+    argv, seen = run(bare | {"OMP_NUM_THREADS": "3"})
+    assert argv == ["-c", "a b", "--out=x"]
+    assert seen == {**MALLOC_ENV, "OMP_NUM_THREADS": "3"}
+
+
+def test_workers_get_what_the_user_set(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MALLOC_TOP_PAD_", raising=False)
+    environment = process_environment()
+    assert environment["OMP_NUM_THREADS"] == "7"
+    assert environment["MALLOC_TOP_PAD_"] == MALLOC_ENV["MALLOC_TOP_PAD_"]

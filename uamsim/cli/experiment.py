@@ -1,0 +1,194 @@
+"""`uamsim experiment`: lists experiments, describes one, or runs it."""
+
+import dataclasses
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from uamsim.errors import ConfigError, UamsimError, UnknownNameError
+
+if TYPE_CHECKING:
+    from uamsim.orchestration.spec import ExperimentSpec
+
+DEFAULT_SCALE = "tiny"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to run, as opposed to what.
+
+    Attributes:
+        runner: "ray" runs trials side by side with Ray Tune; "inline" in this process.
+        workers: trials, roll-outs and renderings side by side; 0 takes every CPU.
+        out: folder of the run.
+        resume: go on in a folder that holds this experiment already.
+        pretrain: make the models anew that would otherwise come with the package.
+        dry_run: print parameters, FLOPs, memory and expected time, and stop.
+        cache: folder of the artifacts that runs share; $UAMSIM_CACHE sets it too.
+    """
+
+    out: Path
+    cache: Path
+
+    runner: str = "ray"
+    workers: int = 0
+    resume: bool = False
+    pretrain: bool = False
+    dry_run: bool = False
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the verb.
+
+    Args:
+        argv: the words after ``uamsim experiment``.
+
+    Returns:
+        The exit status: 0 done, 1 failed, 130 interrupted.
+
+    Raises:
+        UamsimError: with a message for the user.
+    """
+    words = list(argv)
+    name = next((word for word in words if not word.startswith("-")), None)
+    if not words or "--list" in words or words in (["-h"], ["--help"]):
+        print(listing())
+        return 0
+    if name is None or words[0] != name:
+        raise ConfigError(
+            "the experiment's name comes first: uamsim experiment NAME [OPTIONS]. "
+            "uamsim experiment --list shows the names."
+        )
+    options, spec = parse(name, words[1:])
+    if options.dry_run:
+        from uamsim.orchestration.estimate import describe
+
+        print(describe(spec, options.workers))
+        return 0
+    return _run(spec, options, words)
+
+
+def listing() -> str:
+    """The experiments, a line each."""
+    from uamsim.orchestration.experiments import list_experiments
+
+    found = list_experiments()
+    width = max(map(len, found), default=0)
+    lines = [f"  {name:<{width}}  {summary}" for name, summary in found.items()]
+    return "\n".join(
+        [
+            "usage: uamsim experiment NAME [--scale debug|tiny|small|paper] [--runner ray|inline]",
+            "       [--workers N] [--seeds 0 1 2] [--out DIR] [--resume] [--pretrain] [--dry-run]",
+            "       [any config field by its name, for example --tuning.steps 100]",
+            "",
+            *(lines or ["  no experiments found"]),
+            "",
+            "uamsim experiment NAME --help shows every field with its value.",
+        ]
+    )
+
+
+def parse(name: str, words: Sequence[str]) -> tuple[Options, "ExperimentSpec"]:
+    """Options and the experiment, with the fields that the words change.
+
+    Raises:
+        UnknownNameError: an unknown experiment, scale, runner or other name.
+        ConfigError: a value that its field does not allow.
+        SystemExit: an unknown flag (tyro names the nearest), or --help.
+    """
+    import tyro
+
+    from uamsim.orchestration.experiments import build_experiment
+    from uamsim.orchestration.runners.names import RUNNERS
+    from uamsim.orchestration.spec import ExperimentSpec
+    from uamsim.orchestration.store import default_root
+
+    scale, rest = _take_scale(words)
+    spec = build_experiment(name, scale)
+
+    @dataclass(frozen=True, kw_only=True)
+    class Command:
+        options: Annotated[Options, tyro.conf.arg(name="")]
+        spec: Annotated[ExperimentSpec, tyro.conf.arg(name="")]
+
+    command = tyro.cli(
+        Command,
+        prog=f"uamsim experiment {name}",
+        description=f"{spec.summary} Also: --scale debug|tiny|small|paper, which sets the values "
+        "below before they are changed one by one.",
+        default=Command(
+            options=Options(out=Path("outputs") / f"{name}-{scale}", cache=default_root()),
+            spec=spec,
+        ),
+        args=rest,
+    )
+    options = command.options
+    if options.runner not in RUNNERS:
+        raise UnknownNameError("runner", options.runner, RUNNERS)
+    if options.workers < 0:
+        raise ConfigError(f"--workers must not be negative, got {options.workers}.")
+    options = dataclasses.replace(options, workers=options.workers or os.cpu_count() or 1)
+    if (command.spec.name, command.spec.scale) != (name, scale):
+        raise ConfigError("--name and --scale are fixed by the experiment; do not change them.")
+    return options, command.spec
+
+
+def _take_scale(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The scale, and the words without it, since it decides all other defaults."""
+    scale, rest = DEFAULT_SCALE, []
+    waiting = iter(words)
+    for word in waiting:
+        if word == "--scale":
+            scale = next(waiting, "")
+        elif word.startswith("--scale="):
+            scale = word.partition("=")[2]
+        else:
+            rest.append(word)
+    return scale, rest
+
+
+def _run(spec: "ExperimentSpec", options: Options, words: Sequence[str]) -> int:
+    from uamsim.runtime import ensure_process_environment
+
+    # Before anything large is imported: the allocator reads its settings when a process starts.
+    ensure_process_environment()
+    from uamsim.orchestration.pipeline import Options as RunOptions
+    from uamsim.orchestration.pipeline import run_experiment
+    from uamsim.orchestration.runners.base import make_runner
+
+    out = options.out
+    again = ["uamsim", "experiment", *words, *([] if options.resume else ["--resume"])]
+    runner = None
+    try:
+        runner = make_runner(options.runner, options.workers)
+        report = run_experiment(
+            spec,
+            RunOptions(
+                out=out,
+                resume=options.resume,
+                pretrain=options.pretrain,
+                cache=options.cache,
+                command=shlex.join(["uamsim", "experiment", *words]),
+            ),
+            runner,
+        )
+    except KeyboardInterrupt:
+        print(
+            f"\nInterrupted. Everything finished is in {out}; go on with\n  {shlex.join(again)}",
+            file=sys.stderr,
+        )
+        return 130
+    except UamsimError as error:
+        print(f"uamsim experiment: {error}", file=sys.stderr)
+        if (out / "spec.json").exists() and not isinstance(error, ConfigError):
+            print(f"Go on with\n  {shlex.join(again)}", file=sys.stderr)
+        return 1
+    finally:
+        if runner is not None:
+            runner.close()
+    print(report)
+    return 0

@@ -1,0 +1,78 @@
+"""Action chunks drawn from a dataset for training."""
+
+from pathlib import Path
+
+import numpy as np
+
+from uamsim.contract import ActionBatch
+from uamsim.data.lerobot import LeRobotDataset
+from uamsim.data.normalization import Mode, Normalizer
+from uamsim.errors import ConfigError
+
+
+class ActionDataset:
+    """Frames of a dataset, each with the chunk of actions that follows it.
+
+    Attributes:
+        dataset: where they come from.
+        chunk: steps K of a chunk, at the dataset's fps.
+        cameras: the views V, in order; the first one gives the goal images.
+        normalizer: of actions and proprioception; fitted to the dataset where none is given.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        chunk: int,
+        cameras: tuple[str, ...] = ("primary",),
+        normalizer: Normalizer | None = None,
+        mode: Mode = "mean_std",
+    ) -> None:
+        """Opens the dataset and decodes the cameras' videos if that was not done before.
+
+        Raises:
+            ConfigError: ``chunk`` is not positive, or no camera is named.
+            DatasetError: a file is missing or corrupt.
+        """
+        if chunk <= 0 or not cameras:
+            raise ConfigError(f"needs a positive chunk and a camera, got {chunk} and {cameras}.")
+        self.dataset = LeRobotDataset(root)
+        self.chunk, self.cameras = chunk, cameras
+        data = self.dataset
+        self._frames = [data.frames(camera) for camera in cameras]
+        self.normalizer = normalizer or Normalizer.fit(data.action, data.state, mode)
+        self._actions = self.normalizer.normalize(data.action, "action")
+        self._proprio = self.normalizer.normalize(data.state, "proprio")
+        self._last = np.asarray(data.episode_stop)[data.episode_index] - 1
+
+    def __len__(self) -> int:
+        """Number of frames that a chunk can start at: all of them."""
+        return len(self.dataset)
+
+    @property
+    def frames(self) -> list[np.ndarray]:
+        """Each camera's pictures, uint8 [N, H, W, 3], indexed by ``frame_ids``."""
+        return self._frames
+
+    def sample(self, rng: np.random.Generator, batch_size: int) -> ActionBatch:
+        """A batch of frames drawn evenly, with replacement."""
+        return self.batch(rng.integers(len(self), size=batch_size))
+
+    def batch(self, frame_indices: np.ndarray) -> ActionBatch:
+        """The batch that starts at the given frames, int64 [B]."""
+        start = np.asarray(frame_indices, dtype=np.int64)
+        last = self._last[start]
+        steps = start[:, None] + np.arange(self.chunk)
+        goal = np.minimum(start + self.chunk, last)
+        texts = self.dataset.instructions
+        return ActionBatch(
+            images=np.stack([frames[start] for frames in self._frames], axis=1),
+            instructions=[texts[i] for i in self.dataset.episode_index[start]],
+            proprio=self._proprio[start],
+            actions=self._actions[np.minimum(steps, last[:, None])],
+            action_mask=steps <= last[:, None],
+            goal_images=self._frames[0][goal],
+            goal_clamped=start + self.chunk > last,
+            frame_ids=np.stack([start, goal], axis=1),
+        )

@@ -1,0 +1,48 @@
+"""Captions: what lies on the table, in words. Training only; no skill is scored on them.
+
+A caption is dense supervision, as in the alignment stage of public vision-language models. On
+questions alone the tiny VLM stays blind for thousands of steps.
+"""
+
+from typing import Literal
+
+import numpy as np
+
+from uamsim.contract import SceneFacts, SceneThing
+from uamsim.lexicon import LEXICON, romanise
+
+_ASK: dict[str, str] = {
+    "english": "describe the table",
+    "chinese": "描述桌面",
+    "pinyin": romanise("描述桌面"),
+}
+_LANGUAGES: tuple[Literal["english", "chinese", "pinyin"], ...] = ("english", "chinese", "pinyin")
+_SHARES = (0.5, 0.25, 0.25)
+
+
+def draw_caption(
+    facts: SceneFacts, rng: np.random.Generator, *, max_things: int = 6
+) -> tuple[str, str]:
+    """A request for a description, and the description: things from left to right.
+
+    Args:
+        facts: what the picture shows.
+        rng: draws the language.
+        max_things: longer lists are cut.
+    """
+    language = _LANGUAGES[int(rng.choice(len(_LANGUAGES), p=_SHARES))]
+    things = sorted(facts.things, key=lambda thing: thing.pos_world[0])[:max_things]
+    if language == "english":
+        return _ASK[language], ", ".join(_name(thing, "english") for thing in things)
+    text = "，".join(_name(thing, "chinese") for thing in things)
+    return _ASK[language], text if language == "chinese" else romanise(text)
+
+
+def _name(thing: SceneThing, language: Literal["english", "chinese"]) -> str:
+    colour = LEXICON[thing.colour]
+    is_label = thing.category == "label"
+    if language == "english":
+        noun = f"label {thing.text}" if is_label else LEXICON[thing.category].english
+        return f"{colour.english} {noun}"
+    noun = f"标签{thing.text}" if is_label else LEXICON[thing.category].chinese
+    return f"{colour.chinese}{noun}"

@@ -1,0 +1,144 @@
+"""What data to make. Every field decides the result; nothing here depends on the host."""
+
+from dataclasses import dataclass, field
+
+from uamsim.contract import CONTROL_HZ, SKILLS, Control
+from uamsim.errors import ConfigError
+
+SCENE_ENV_ID = "uamsim_envs:uamsim/AlohaScene-v0"
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemonstrationConfig:
+    """Scripted demonstrations to record.
+
+    Attributes:
+        env_ids: environments, as gymnasium names them.
+        episodes_per_env: successful episodes of each.
+        seed0: first seed; seeds whose demonstration fails are skipped.
+        fps: frames a second that are kept; divides ``contract.CONTROL_HZ``.
+        cameras: recorded cameras.
+        image_size: (H, W).
+        control: representation of actions and of the arm's state.
+        render_profile: how pictures are drawn.
+        max_failures: share of seeds that may fail before the expert is taken to be broken.
+    """
+
+    env_ids: tuple[str, ...] = (
+        "uamsim_envs:uamsim/AlohaPressButton-v0",
+        "uamsim_envs:uamsim/AlohaPickPlace-v0",
+    )
+    episodes_per_env: int = 200
+    seed0: int = 1_000_000
+    fps: int = 10
+    cameras: tuple[str, ...] = ("primary",)
+    image_size: tuple[int, int] = (64, 96)
+    control: Control = "ee"
+    render_profile: str = "fast"
+    max_failures: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Checks the fields.
+
+        Raises:
+            ConfigError: a value out of range.
+        """
+        _require(bool(self.env_ids), "DemonstrationConfig.env_ids is empty; name an environment.")
+        _require(bool(self.cameras), "DemonstrationConfig.cameras is empty; name a camera.")
+        _require(
+            self.episodes_per_env > 0,
+            f"DemonstrationConfig.episodes_per_env must be positive, not {self.episodes_per_env}.",
+        )
+        _require(
+            self.fps > 0 and CONTROL_HZ % self.fps == 0,
+            f"DemonstrationConfig.fps must divide {CONTROL_HZ}, not {self.fps}.",
+        )
+        _require(
+            0 <= self.max_failures < 1,
+            f"DemonstrationConfig.max_failures must be in [0, 1), not {self.max_failures}.",
+        )
+
+
+def _default_skill_weights() -> dict[str, float]:
+    return dict(zip(SKILLS, (0.12, 0.12, 0.12, 0.18, 0.06, 0.40), strict=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class VQAConfig:
+    """Rendered scenes with questions.
+
+    Attributes:
+        num_train_scenes: pictures to train on; their questions are drawn on the fly.
+        num_test_scenes: held-out pictures.
+        questions_per_skill_test: fixed questions of each skill on the held-out pictures.
+        image_size: (H, W).
+        camera: whose picture it is.
+        render_profile: how pictures are drawn.
+        seed0: first seed of the scenes.
+        env_id: the environment that draws scenes.
+        skill_weights: how often training draws each skill of ``contract.SKILLS``.
+    """
+
+    num_train_scenes: int = 20_000
+    num_test_scenes: int = 1_000
+    questions_per_skill_test: int = 200
+    image_size: tuple[int, int] = (64, 96)
+    camera: str = "primary"
+    render_profile: str = "fast"
+    seed0: int = 2_000_000
+    env_id: str = SCENE_ENV_ID
+    skill_weights: dict[str, float] = field(default_factory=_default_skill_weights)
+
+    def __post_init__(self) -> None:
+        """Checks the fields.
+
+        Raises:
+            ConfigError: a value out of range.
+        """
+        for name in ("num_train_scenes", "num_test_scenes", "questions_per_skill_test"):
+            value = getattr(self, name)
+            _require(value > 0, f"VQAConfig.{name} must be positive, not {value}.")
+        _require(
+            set(self.skill_weights) == set(SKILLS)
+            and all(weight >= 0 for weight in self.skill_weights.values())
+            and sum(self.skill_weights.values()) > 0,
+            f"VQAConfig.skill_weights needs a weight for each of {', '.join(SKILLS)}, "
+            f"got {self.skill_weights}.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneChangeConfig:
+    """Pictures of scenes before and after a change that is put into words.
+
+    Attributes:
+        num_pairs: pairs of pictures.
+        image_size: (H, W).
+        camera: whose pictures they are.
+        render_profile: how pictures are drawn.
+        seed0: first seed of the scenes.
+        env_id: the environment that draws scenes.
+    """
+
+    num_pairs: int = 5_000
+    image_size: tuple[int, int] = (64, 96)
+    camera: str = "primary"
+    render_profile: str = "fast"
+    seed0: int = 3_000_000
+    env_id: str = SCENE_ENV_ID
+
+    def __post_init__(self) -> None:
+        """Checks the fields.
+
+        Raises:
+            ConfigError: a value out of range.
+        """
+        _require(
+            self.num_pairs > 0,
+            f"SceneChangeConfig.num_pairs must be positive, not {self.num_pairs}.",
+        )

@@ -1,0 +1,73 @@
+"""Camera streams as H.264 files."""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from uamsim.data.storage import storage_errors
+from uamsim.errors import DatasetError
+
+PIXEL_FORMAT = "yuv444p"
+"""Full chroma: at a few thousand pixels, halved chroma smears the colours of small things."""
+_CRF = "12"
+_KEYFRAME_EVERY = 10
+
+
+def encode_video(path: Path, frames: Iterable[np.ndarray], *, fps: int) -> None:
+    """Writes uint8 [H, W, 3] frames; the file appears when it is whole.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    import av
+
+    partial = path.with_name(f".{path.stem}.partial.mp4")
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with av.open(str(partial), "w") as container:
+            stream = None
+            for picture in frames:
+                if stream is None:
+                    stream = container.add_stream("libx264", rate=fps)
+                    stream.height, stream.width = picture.shape[:2]
+                    stream.pix_fmt = PIXEL_FORMAT
+                    stream.time_base = Fraction(1, fps)
+                    stream.options = {"crf": _CRF, "preset": "fast", "g": str(_KEYFRAME_EVERY)}
+                    stream.codec_context.thread_count = 1
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+                container.mux(stream.encode(frame))
+            if stream is not None:
+                container.mux(stream.encode())
+        partial.replace(path)
+
+
+def decode_video(path: Path, into: np.ndarray, remedy: str) -> None:
+    """Decodes every frame into a uint8 [N, H, W, 3] array.
+
+    Raises:
+        DatasetError: the file is missing, corrupt, or holds another number or size of frames.
+    """
+    import av
+    from av.error import FFmpegError
+
+    count = 0
+    try:
+        with av.open(str(path)) as container:
+            for frame in container.decode(video=0):
+                picture = frame.to_ndarray(format="rgb24")
+                if count >= len(into) or picture.shape != into.shape[1:]:
+                    count = -1
+                    break
+                into[count] = picture
+                count += 1
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path} is missing. {remedy}") from error
+    except (FFmpegError, IndexError) as error:
+        raise DatasetError(f"{path} is not a readable video ({error}). {remedy}") from error
+    if count != len(into):
+        raise DatasetError(
+            f"{path} does not hold the {len(into)} frames of {list(into.shape[1:])} that the "
+            f"tables name. {remedy}"
+        )

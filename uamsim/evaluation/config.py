@@ -1,0 +1,136 @@
+"""What to roll out, as JSON values; ``plan_units`` expands it. No torch, mujoco or ray here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from uamsim.contract import PolicySpec, content_hash
+from uamsim.errors import ConfigError
+from uamsim.perturbations.splits import SPLITS
+
+ENV_IDS: tuple[str, ...] = (
+    "uamsim_envs:uamsim/AlohaPressButton-v0",
+    "uamsim_envs:uamsim/AlohaPickPlace-v0",
+)
+ALL_SPLITS: tuple[str, ...] = (
+    "in_domain",
+    "novel_object",
+    "novel_pair",
+    "distractors",
+    "chinese",
+    "pinyin",
+    "code_mix",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """Episodes to run for each policy. Every policy gets the same seeds.
+
+    Attributes:
+        env_ids: environments, as ``"package:namespace/Name-v0"``.
+        splits: names in ``SPLITS``.
+        episodes: for each environment and split other than ``in_domain``.
+        in_domain_episodes: for each environment on ``in_domain``.
+        control_episodes: for each environment, for the random, blind and deaf controls.
+        snapshot_episodes: for each environment, in domain, at each snapshot during training.
+        seed0: first seed; far away from those of demonstrations.
+        batch_envs: environments that share one call of the policy.
+        unit_episodes: most episodes in one unit of work.
+        render_profile: part of the result's identity.
+        max_episode_steps: control steps, or None for the environment's own limit.
+    """
+
+    env_ids: tuple[str, ...] = ENV_IDS
+    splits: tuple[str, ...] = ALL_SPLITS
+    episodes: int = 40
+    in_domain_episodes: int = 80
+    control_episodes: int = 40
+    snapshot_episodes: int = 16
+    seed0: int = 1_000_000
+    batch_envs: int = 16
+    unit_episodes: int = 40
+    render_profile: str = "fast"
+    max_episode_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("episodes", "in_domain_episodes", "control_episodes", "snapshot_episodes"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must be at least 0, got {getattr(self, name)}.")
+        for name in ("batch_envs", "unit_episodes"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        for split in self.splits:
+            SPLITS[split]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolloutUnit:
+    """One piece of rolling out: episodes of one environment and split, run by one worker.
+
+    Attributes:
+        env_id: gymnasium id.
+        split: a name in ``SPLITS``.
+        seeds: one episode each.
+        env_kwargs: JSON arguments of ``gymnasium.make``, without ``perturbations``.
+        batch_envs: episodes that run side by side. The policy always gets this many inputs,
+            padded where fewer are live, so that an episode's numbers never depend on how many
+            others are left.
+    """
+
+    env_id: str
+    split: str
+    seeds: tuple[int, ...]
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    batch_envs: int = 16
+
+    @property
+    def unit_hash(self) -> str:
+        """Names the unit by all its fields."""
+        return content_hash(self)
+
+
+def plan_units(
+    config: EvaluationConfig,
+    spec: PolicySpec,
+    *,
+    splits: tuple[str, ...] | None = None,
+    episodes: int | None = None,
+) -> list[RolloutUnit]:
+    """The units that evaluate one policy.
+
+    Args:
+        config: what to run.
+        spec: the policy's, which decides the cameras, image size and control.
+        splits: instead of ``config.splits``.
+        episodes: for each environment and split, instead of the config's two counts.
+
+    Raises:
+        UnknownNameError: a split that ``SPLITS`` does not know.
+    """
+    env_kwargs: dict[str, Any] = {
+        "control": spec.control,
+        "cameras": list(spec.cameras),
+        "image_size": list(spec.image_size),
+        "render_profile": config.render_profile,
+    }
+    if config.max_episode_steps is not None:
+        env_kwargs["max_episode_steps"] = config.max_episode_steps
+    units = []
+    for split in config.splits if splits is None else splits:
+        SPLITS[split]
+        count = config.in_domain_episodes if split == "in_domain" else config.episodes
+        count = count if episodes is None else episodes
+        for env_id in config.env_ids:
+            for start in range(0, count, config.unit_episodes):
+                stop = min(start + config.unit_episodes, count)
+                units.append(
+                    RolloutUnit(
+                        env_id=env_id,
+                        split=split,
+                        seeds=tuple(range(config.seed0 + start, config.seed0 + stop)),
+                        env_kwargs=env_kwargs,
+                        batch_envs=config.batch_envs,
+                    )
+                )
+    return units

@@ -1,0 +1,138 @@
+"""Policies that lack something, to tell what a success rate is worth.
+
+A policy that scores as well without pictures or without language has not used them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, cast
+
+import numpy as np
+from jaxtyping import Float32
+
+from uamsim.contract import Observation, Policy, PolicyInput, PolicySpec
+from uamsim.errors import ConfigError, UnknownNameError
+from uamsim.evaluation.forgetting import GREY
+from uamsim.evaluation.jobs import PolicyFactory
+
+Control = Literal["random", "blind", "deaf"]
+CONTROLS: tuple[Control, ...] = ("random", "blind", "deaf")
+GENERIC_INSTRUCTION = "do the task"
+
+WORKSPACE_LOW = (-0.28, -0.14, 0.0)
+WORKSPACE_HIGH = (0.28, 0.14, 0.2)
+JOINT_REACH_RAD = 0.6
+
+
+class RandomPolicy:
+    """Smooth motion from where the arms are to random places, drawn anew for each chunk.
+
+    With ``control="ee"`` a place is uniform in the workspace with the gripper pointing down,
+    with ``"joint"`` it is up to ``JOINT_REACH_RAD`` away in each joint.
+
+    Args:
+        spec: what it claims to need; it looks at nothing but ``agent_pos``.
+        low: workspace corner, metres, world frame.
+        high: the opposite corner.
+    """
+
+    name = "random"
+
+    def __init__(
+        self,
+        spec: PolicySpec,
+        *,
+        low: tuple[float, float, float] = WORKSPACE_LOW,
+        high: tuple[float, float, float] = WORKSPACE_HIGH,
+    ) -> None:
+        self.spec = spec
+        self._low, self._high = np.array(low), np.array(high)
+
+    def act(self, inputs: Sequence[PolicyInput]) -> Float32[np.ndarray, "B T A"]:
+        """See ``Policy.act``."""
+        progress = np.arange(1, self.spec.horizon + 1) / self.spec.horizon
+        ease = (progress**2 * (3 - 2 * progress))[:, None]
+        chunks = []
+        for item in inputs:
+            start = item.observation["agent_pos"].astype(np.float64)
+            rng = np.random.default_rng([item.seed, item.step])
+            chunks.append(start + ease * (self._goal(start, rng) - start))
+        return np.stack(chunks).astype(np.float32)
+
+    def _goal(self, start: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        goal = start.copy()
+        for arm in (0, 7):
+            if self.spec.control == "ee":
+                goal[arm : arm + 3] = rng.uniform(self._low, self._high)
+                goal[arm + 3 : arm + 6] = 0.0
+            else:
+                goal[arm : arm + 6] += rng.uniform(-JOINT_REACH_RAD, JOINT_REACH_RAD, size=6)
+            goal[arm + 6] = rng.uniform()
+        return goal
+
+
+class BlindPolicy:
+    """A policy that is shown mid-grey in place of every picture."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.name = f"{policy.name}+blind"
+        self.spec = policy.spec
+
+    def act(self, inputs: Sequence[PolicyInput]) -> Float32[np.ndarray, "B T A"]:
+        """See ``Policy.act``."""
+        return self._policy.act([replace(i, observation=_grey(i.observation)) for i in inputs])
+
+
+class DeafPolicy:
+    """A policy that is told ``GENERIC_INSTRUCTION`` in place of every instruction."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.name = f"{policy.name}+deaf"
+        self.spec = policy.spec
+
+    def act(self, inputs: Sequence[PolicyInput]) -> Float32[np.ndarray, "B T A"]:
+        """See ``Policy.act``."""
+        return self._policy.act([replace(i, instruction=GENERIC_INSTRUCTION) for i in inputs])
+
+
+def _grey(observation: Observation) -> Observation:
+    pixels = {name: np.full_like(p, GREY) for name, p in observation["pixels"].items()}
+    return cast(Observation, {**observation, "pixels": pixels})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlFactory:
+    """A picklable ``PolicyFactory`` of a control.
+
+    Attributes:
+        control: "random", "blind" or "deaf".
+        spec: of the random policy.
+        base: makes the policy that a blind or deaf control wraps.
+    """
+
+    control: Control
+    spec: PolicySpec | None = None
+    base: PolicyFactory | None = None
+
+    def __post_init__(self) -> None:
+        if self.control not in CONTROLS:
+            raise UnknownNameError("control", self.control, CONTROLS)
+        if (self.spec if self.control == "random" else self.base) is None:
+            needed = "a spec" if self.control == "random" else "a base policy"
+            raise ConfigError(f"the {self.control} control needs {needed}.")
+
+    def __call__(self) -> Policy:
+        """Makes the policy."""
+        if self.control == "random" and self.spec is not None:
+            return RandomPolicy(self.spec)
+        if self.base is None:
+            raise ConfigError(f"the {self.control} control needs a base policy.")
+        wrap = {"blind": BlindPolicy, "deaf": DeafPolicy}[self.control]
+        return wrap(self.base())
+
+
+def control_name(control: Control, base: str | None = None) -> str:
+    """The ``name`` of a control's policy, without making it."""
+    return control if control == "random" else f"{base}+{control}"

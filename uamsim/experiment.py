@@ -1,0 +1,8 @@
+"""`python -m uamsim.experiment NAME ...` is the same as `uamsim experiment NAME ...`."""
+
+import sys
+
+from uamsim.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["experiment", *sys.argv[1:]]))

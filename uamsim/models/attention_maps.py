@@ -1,0 +1,38 @@
+"""Where action tokens look: attention recomputed for one layer (Appendix E of the UAM paper)."""
+
+import torch
+from torch import Tensor
+
+from uamsim.models.mot import MoTOutput
+from uamsim.models.segments import Kind, Layout
+from uamsim.models.sequence import Prefilled
+
+
+class AttentionRecorder:
+    """Averages one layer's attention from action tokens over heads, tokens and Euler steps."""
+
+    def __init__(self, layer: int) -> None:
+        self.layer = layer
+        self._layout: Layout | None = None
+        self._sum: Tensor | None = None
+        self._count = 0
+
+    def add(self, layout: Layout, prefix: Prefilled, out: MoTOutput) -> None:
+        """Adds one Euler step."""
+        assert out.probe is not None
+        keys = torch.cat((prefix.cache[self.layer][0], out.cache[self.layer][0]), dim=1)
+        groups = out.probe.shape[2] // keys.shape[2]
+        keys = keys.repeat_interleave(groups, dim=2)
+        scores = torch.einsum("bqhd,bkhd->bhqk", out.probe, keys) * keys.shape[-1] ** -0.5
+        attention = (scores + prefix.mask).softmax(-1).mean((1, 2))
+        self._layout = layout
+        self._sum = attention if self._sum is None else self._sum + attention
+        self._count += 1
+
+    def mean(self, kind: Kind, grid: tuple[int, int]) -> Tensor:
+        """Mean attention [B, h, w] to the first picture of ``kind``."""
+        assert self._layout is not None
+        assert self._sum is not None
+        start = self._layout.span(kind).start
+        attention = self._sum[:, start : start + grid[0] * grid[1]] / self._count
+        return attention.unflatten(1, grid)

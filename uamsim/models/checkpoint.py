@@ -1,0 +1,203 @@
+"""Checkpoints: one safetensors file with config, tokenizer and format version in its header."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from uamsim.errors import CheckpointError, ConfigError, StorageError, UnknownNameError
+from uamsim.models.config import (
+    GeneratorConfig,
+    ModelConfig,
+    VAEConfig,
+    VLAConfig,
+    VLMConfig,
+    config_from_json,
+    config_to_json,
+)
+from uamsim.models.generator import Generator
+from uamsim.models.state import assign
+from uamsim.models.tokenizer import Tokenizer
+from uamsim.models.vae import VAE
+from uamsim.models.vla import VLA
+from uamsim.models.vlm import VLM
+
+ModelT = TypeVar("ModelT", bound=nn.Module)
+FORMAT_VERSION = 1
+HEADER_KEY = "uamsim"
+CONFIGS: dict[str, type[ModelConfig]] = {
+    "vlm": VLMConfig,
+    "vae": VAEConfig,
+    "generator": GeneratorConfig,
+    "vla": VLAConfig,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """What a file held.
+
+    Attributes:
+        kind: "vlm", "vae", "generator" or "vla".
+        extra: JSON that the writer added: normaliser, step, recipe.
+    """
+
+    kind: str
+    config: ModelConfig
+    tokenizer: Tokenizer | None
+    state: dict[str, Tensor]
+    extra: dict[str, Any]
+
+    def build(self) -> nn.Module:
+        """The model with its weights, in eval mode.
+
+        Raises:
+            CheckpointError: the weights do not fit the config.
+        """
+        model = build_model(self.config, self.tokenizer)
+        assign(model.state_dict(), self.state, f"this {self.kind}")
+        return model.eval()
+
+    def build_vlm(self) -> VLM:
+        """``build`` where a VLM is wanted.
+
+        Raises:
+            CheckpointError: it is of another kind.
+        """
+        return self._build(VLM)
+
+    def build_vae(self) -> VAE:
+        """``build`` where a VAE is wanted.
+
+        Raises:
+            CheckpointError: it is of another kind.
+        """
+        return self._build(VAE)
+
+    def build_generator(self) -> Generator:
+        """``build`` where a generator is wanted.
+
+        Raises:
+            CheckpointError: it is of another kind.
+        """
+        return self._build(Generator)
+
+    def build_vla(self) -> VLA:
+        """``build`` where a VLA is wanted.
+
+        Raises:
+            CheckpointError: it is of another kind.
+        """
+        return self._build(VLA)
+
+    def _build(self, cls: type[ModelT]) -> ModelT:
+        model = self.build()
+        if not isinstance(model, cls):
+            raise CheckpointError(f"expected a {cls.__name__} checkpoint; got kind {self.kind!r}.")
+        return model
+
+
+def build_model(
+    config: ModelConfig, tokenizer: Tokenizer | None = None, *, seed: int = 0
+) -> VLM | VAE | Generator | VLA:
+    """A model of ``config`` with initial weights.
+
+    Raises:
+        ConfigError: a model that reads text got no tokenizer.
+    """
+    if isinstance(config, VAEConfig):
+        return VAE(config, seed=seed)
+    if tokenizer is None:
+        raise ConfigError(f"a model of {type(config).__name__} needs a tokenizer; got None.")
+    if isinstance(config, VLMConfig):
+        return VLM(config, tokenizer, seed=seed)
+    if isinstance(config, GeneratorConfig):
+        return Generator(config, tokenizer, seed=seed)
+    return VLA(config, tokenizer, seed=seed)
+
+
+def save_checkpoint(
+    path: Path,
+    model: nn.Module,
+    *,
+    kind: str,
+    config: ModelConfig,
+    extra: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes ``model`` to ``path``, whole or not at all.
+
+    Args:
+        path: a file; its folder is made where it is missing.
+        model: its weights, and its ``tokenizer`` where it has one.
+        kind: a key of ``CONFIGS``.
+        config: what ``build_model`` needs to make it again.
+        extra: JSON values to keep with it.
+
+    Raises:
+        StorageError: the disk is full or the path cannot be written.
+        UnknownNameError: no such kind.
+    """
+    if kind not in CONFIGS:
+        raise UnknownNameError("checkpoint kind", kind, CONFIGS)
+    tokenizer = getattr(model, "tokenizer", None)
+    header = {
+        "format_version": FORMAT_VERSION,
+        "kind": kind,
+        "config": config_to_json(config),
+        "tokenizer": tokenizer.to_json() if isinstance(tokenizer, Tokenizer) else None,
+        "extra": dict(extra or {}),
+    }
+    state = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(state, partial, metadata={HEADER_KEY: json.dumps(header, sort_keys=True)})
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise StorageError(
+            f"cannot write the checkpoint {path}: {error}. Free some space or choose another "
+            "folder; what was there before is unchanged."
+        ) from error
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Reads a checkpoint; nothing is unpickled.
+
+    Raises:
+        CheckpointError: the file is missing, corrupt, not ours, or of another format version.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint at {path}.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        header = json.loads(metadata[HEADER_KEY])
+        version, kind = header["format_version"], header["kind"]
+    except KeyError as error:
+        raise CheckpointError(f"{path} has no uamsim header ({error} is missing).") from error
+    except (SafetensorError, ValueError, OSError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} is corrupt or no safetensors file: {error}. Remove it and make it again."
+        ) from error
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path} has format version {version}; this uamsim reads version {FORMAT_VERSION}."
+        )
+    if kind not in CONFIGS:
+        raise CheckpointError(f"{path} holds a {kind!r}; known: {', '.join(CONFIGS)}.")
+    try:
+        config = config_from_json(CONFIGS[kind], header["config"])
+        text = header["tokenizer"]
+        tokenizer = None if text is None else Tokenizer.from_json(text)
+        extra = header["extra"]
+    except (KeyError, TypeError, ConfigError) as error:
+        raise CheckpointError(f"{path} has a header that does not fit: {error}") from error
+    return Checkpoint(kind=kind, config=config, tokenizer=tokenizer, state=state, extra=extra)

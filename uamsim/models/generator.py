@@ -1,0 +1,123 @@
+"""The generator: E_gen learns to predict scene changes by flow matching, beside a frozen E_sem.
+
+Its expert and latent layers are what E_dor of `gen_init` and `uam` starts from.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from uamsim.models.config import GeneratorConfig
+from uamsim.models.flow import LatentIO, goal_start, interpolate, sample_image_time
+from uamsim.models.segments import Layout, Segment
+from uamsim.models.sequence import DOR, clean_segment, run_layout, sample_goal
+from uamsim.models.state import assign
+from uamsim.models.tokenizer import Tokenizer
+from uamsim.models.vae import VAE
+from uamsim.models.vlm import SEM, VLM, Prompts
+
+
+class Generator(nn.Module):
+    """Image editing on the mixture: V and L through E_sem, C and G_t through E_dor."""
+
+    def __init__(self, config: GeneratorConfig, tokenizer: Tokenizer, *, seed: int = 0) -> None:
+        super().__init__()
+        self.config, self.tokenizer = config, tokenizer
+        self.vlm = VLM(config.vlm, tokenizer, experts={DOR: config.dorsal}, seed=seed)
+        self.vae = VAE(config.vae, seed=seed).requires_grad_(False)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed + 1)
+            self.latent = LatentIO(config.vae.token_dim, config.vae.grid, config.dorsal.width)
+        for _, parameter in self.vlm.sem_parameters():
+            parameter.requires_grad_(False)
+
+    def init_from(self, vlm_state: Mapping[str, Tensor], vae_state: Mapping[str, Tensor]) -> None:
+        """Takes E_sem and the VAE from their own pretraining.
+
+        Raises:
+            CheckpointError: weights of other sizes.
+        """
+        assign(dict(self.vlm.sem_parameters()), vlm_state, "E_sem")
+        assign(self.vae.state_dict(), vae_state, "the VAE")
+
+    def dorsal_state(self) -> dict[str, Tensor]:
+        """What E_dor of a VLA takes over, by the names that it has there too."""
+        return {n: p.detach() for n, p in self.named_parameters() if is_dorsal(n)}
+
+    def expert_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """The parameters that pretraining changes."""
+        return ((n, p) for n, p in self.named_parameters() if p.requires_grad)
+
+    def layout(self, num_text: int) -> Layout:
+        """V, L, C, G_t."""
+        length = self.config.vae.num_tokens
+        goal = Segment(kind="G_t", expert=DOR, length=length, rope="noise")
+        segments = (*self.vlm.segments(num_text), clean_segment(length), goal)
+        return Layout(segments, self.config.dorsal_sees_text)
+
+    def _sem_inputs(self, images: Tensor, instructions: Sequence[str]) -> tuple[Tensor, Prompts]:
+        prompts = self.vlm.prompts(instructions)
+        with torch.no_grad():
+            features = self.vlm.view_features(images[:, None])
+            return self.vlm.embed_prefix(features, prompts.ids), prompts
+
+    def loss(
+        self,
+        images: Tensor,
+        instructions: Sequence[str],
+        latents: Tensor,
+        goal_latents: Tensor,
+        generator: torch.Generator,
+    ) -> Tensor:
+        """Flow-matching MSE of the scene change.
+
+        Args:
+            images: uint8 [B, H, W, 3] before the change.
+            instructions: what changes, B strings.
+            latents: [B, T, C] of the same pictures, from ``vae.encode``.
+            goal_latents: [B, T, C] after the change.
+            generator: draws times and noise.
+        """
+        x_sem, prompts = self._sem_inputs(images, instructions)
+        noise = torch.randn(latents.shape, generator=generator, device=generator.device)
+        t_B = sample_image_time(len(latents), generator).to(latents.device)
+        start = goal_start(latents, noise.to(latents.device), self.config.goal_start)
+        tokens = [
+            self.latent.embed(latents, None),
+            self.latent.embed(interpolate(goal_latents, start, t_B), t_B),
+        ]
+        goal = slice(latents.shape[1], None)
+        out = run_layout(
+            self.vlm.mot,
+            self.layout(prompts.ids.shape[1]),
+            {SEM: x_sem, DOR: torch.cat(tokens, dim=1)},
+            prompts,
+            keep={DOR: goal},
+            freeze_sem=True,
+        )
+        return F.mse_loss(self.latent.velocity(out.hidden[DOR]), start - goal_latents)
+
+    @torch.inference_mode()
+    def sample(self, images: Tensor, instructions: Sequence[str], noise: Tensor) -> Tensor:
+        """Pictures uint8 [B, H, W, 3] after the change, from noise [B, T, C]."""
+        x_sem, prompts = self._sem_inputs(images, instructions)
+        latents = self.vae.encode(images)
+        goal = sample_goal(
+            self.vlm.mot,
+            self.latent,
+            self.layout(prompts.ids.shape[1]),
+            {SEM: x_sem, DOR: self.latent.embed(latents, None)},
+            prompts,
+            latents,
+            noise,
+            start=self.config.goal_start,
+            num_steps=self.config.num_goal_steps,
+        )
+        return self.vae.decode(goal)
+
+
+def is_dorsal(name: str) -> bool:
+    """Whether a parameter belongs to the generation expert or its latent layers."""
+    return name.startswith("latent.") or f".experts.{DOR}." in name or f".norms.{DOR}." in name

@@ -1,0 +1,230 @@
+"""Mixture of transformers: experts with weights of their own, one attention over all tokens.
+
+Axes: B batch, T tokens, H heads, D head dimension; W is an expert's width.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
+
+from uamsim.models.config import BackboneConfig, ExpertConfig
+
+KVCache = list[tuple[Tensor, Tensor]]
+"""Keys and values of each layer, each [B, T, kv_heads, D]."""
+Rotary = tuple[Tensor, Tensor]
+"""Cosine and sine, each [B or 1, T, 1, D / 2]."""
+
+
+def rotate(x_BTHD: Tensor, rotary: Rotary) -> Tensor:
+    """Rotary position embedding, half-split as in Qwen2."""
+    cos, sin = rotary
+    first, second = x_BTHD.chunk(2, dim=-1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+
+
+def attend(q_BTHD: Tensor, k_BTHD: Tensor, v_BTHD: Tensor, mask: Tensor | BlockMask) -> Tensor:
+    """Grouped-query attention; ``mask`` is additive [B or 1, 1, Tq, Tk] or a flex BlockMask."""
+    q, k, v = (x.transpose(1, 2) for x in (q_BTHD, k_BTHD, v_BTHD))
+    if isinstance(mask, BlockMask):
+        out = flex_attention(q, k, v, block_mask=mask, enable_gqa=True)
+        assert isinstance(out, Tensor)
+    else:
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
+    return out.transpose(1, 2)
+
+
+class Expert(nn.Module):
+    """One expert's share of one layer: pre-norm RMSNorm, fused q/k/v, o, SwiGLU."""
+
+    def __init__(self, backbone: BackboneConfig, config: ExpertConfig) -> None:
+        super().__init__()
+        self.heads, self.kv_heads = backbone.heads, backbone.kv_heads
+        self.head_dim = backbone.head_dim
+        attn_width = self.heads * self.head_dim
+        qkv_width = attn_width + 2 * self.kv_heads * self.head_dim
+        self.attn_norm = nn.RMSNorm(config.width, eps=backbone.rms_eps)
+        self.qkv = nn.Linear(config.width, qkv_width, bias=config.qkv_bias)
+        if config.qk_norm:
+            self.q_norm = nn.RMSNorm(self.head_dim, eps=backbone.rms_eps)
+            self.k_norm = nn.RMSNorm(self.head_dim, eps=backbone.rms_eps)
+        self.qk_norm = config.qk_norm
+        self.o = nn.Linear(attn_width, config.width, bias=False)
+        self.mlp_norm = nn.RMSNorm(config.width, eps=backbone.rms_eps)
+        self.gate_up = nn.Linear(config.width, 2 * config.ffn, bias=False)
+        self.down = nn.Linear(config.ffn, config.width, bias=False)
+        self._initialise(backbone.depth)
+
+    def _initialise(self, depth: int) -> None:
+        for linear in (self.qkv, self.o, self.gate_up, self.down):
+            residual = linear is self.o or linear is self.down
+            std = linear.in_features**-0.5 * ((2 * depth) ** -0.5 if residual else 1.0)
+            nn.init.normal_(linear.weight, std=std)
+        if self.qkv.bias is not None:
+            nn.init.zeros_(self.qkv.bias)
+
+    def project(self, x_BTW: Tensor) -> Tensor:
+        """Queries, keys and values before rotation, [B, T, heads + 2 * kv_heads, D]."""
+        qkv = self.qkv(self.attn_norm(x_BTW)).unflatten(-1, (-1, self.head_dim))
+        if not self.qk_norm:
+            return qkv
+        q, k, v = qkv.split((self.heads, self.kv_heads, self.kv_heads), dim=2)
+        return torch.cat((self.q_norm(q), self.k_norm(k), v), dim=2)
+
+    def update(self, x_BTW: Tensor, attended_BTHD: Tensor) -> Tensor:
+        """The residual stream after attention's output and the MLP."""
+        x_BTW = x_BTW + self.o(attended_BTHD.flatten(2))
+        gate, up = self.gate_up(self.mlp_norm(x_BTW)).chunk(2, dim=-1)
+        return x_BTW + self.down(F.silu(gate) * up)
+
+
+class MoTLayer(nn.Module):
+    """N named experts around one softmax attention."""
+
+    def __init__(self, backbone: BackboneConfig, experts: Mapping[str, ExpertConfig]) -> None:
+        super().__init__()
+        self.heads, self.kv_heads = backbone.heads, backbone.kv_heads
+        self.experts = nn.ModuleDict({n: Expert(backbone, c) for n, c in experts.items()})
+
+    def expert(self, name: str) -> Expert:
+        """The named expert's share of this layer."""
+        expert = self.experts[name]
+        assert isinstance(expert, Expert)
+        return expert
+
+    def forward(
+        self,
+        x: Mapping[str, Tensor],
+        rotary: Rotary,
+        mask: Tensor | BlockMask,
+        past: tuple[Tensor, Tensor] | None = None,
+        keep: Mapping[str, slice] | None = None,
+    ) -> tuple[dict[str, Tensor], tuple[Tensor, Tensor], Tensor]:
+        """One layer.
+
+        Args:
+            x: expert name -> [B, T, W], in sequence order.
+            rotary: of the tokens in ``x``.
+            mask: over (kept queries, past and new keys).
+            past: keys and values that came before.
+            keep: the tokens of each expert whose output is wanted; all when None.
+
+        Returns:
+            The kept residual streams; keys and values of the new tokens; the kept queries.
+        """
+        qkv = [self.expert(name).project(tokens) for name, tokens in x.items()]
+        joined = torch.cat(qkv, dim=1) if len(qkv) > 1 else qkv[0]
+        rotating, v = joined.split((self.heads + self.kv_heads, self.kv_heads), dim=2)
+        q, k = rotate(rotating, rotary).split((self.heads, self.kv_heads), dim=2)
+        new = (k, v)
+        if past is not None:
+            k, v = torch.cat((past[0], k), dim=1), torch.cat((past[1], v), dim=1)
+        kept = dict(x)
+        if keep is not None and not keep:
+            return {}, new, q[:, :0]
+        if keep is not None:
+            q = torch.cat([q[:, rows] for rows in global_slices(x, keep)], dim=1)
+            kept = {name: x[name][:, rows] for name, rows in keep.items()}
+        attended = attend(q, k, v, mask)
+        parts = attended.split([tokens.shape[1] for tokens in kept.values()], dim=1)
+        out = {
+            name: self.expert(name).update(tokens, part)
+            for (name, tokens), part in zip(kept.items(), parts, strict=True)
+        }
+        return out, new, q
+
+
+def global_slices(x: Mapping[str, Tensor], keep: Mapping[str, slice]) -> list[slice]:
+    """Slices into the joint sequence for slices into each expert's tokens."""
+    slices: list[slice] = []
+    start = 0
+    for name, tokens in x.items():
+        if name in keep:
+            first, last, _ = keep[name].indices(tokens.shape[1])
+            slices.append(slice(start + first, start + last))
+        start += tokens.shape[1]
+    return slices
+
+
+@dataclass
+class MoTOutput:
+    """What a forward pass leaves.
+
+    Attributes:
+        hidden: expert name -> normed final states [B, T, W] of the kept tokens.
+        cache: keys and values of the new tokens.
+        probe: queries [B, T, H, D] of the probed layer.
+    """
+
+    hidden: dict[str, Tensor]
+    cache: KVCache
+    probe: Tensor | None = None
+
+
+class MoT(nn.Module):
+    """The stack of layers, with a final norm an expert."""
+
+    def __init__(self, backbone: BackboneConfig, experts: Mapping[str, ExpertConfig]) -> None:
+        super().__init__()
+        self.config = backbone
+        self.layers = nn.ModuleList([MoTLayer(backbone, experts) for _ in range(backbone.depth)])
+        self.norms = nn.ModuleDict(
+            {n: nn.RMSNorm(c.width, eps=backbone.rms_eps) for n, c in experts.items()}
+        )
+
+    def layer(self, index: int) -> MoTLayer:
+        """The layer at ``index``."""
+        layer = self.layers[index]
+        assert isinstance(layer, MoTLayer)
+        return layer
+
+    def rotary(self, positions_BT: Tensor) -> Rotary:
+        """Cosine and sine for rotary ids."""
+        half = self.config.head_dim // 2
+        steps = torch.arange(half, device=positions_BT.device, dtype=torch.float32)
+        frequency = self.config.rope_theta ** (-steps / half)
+        angle = positions_BT[..., None, None] * frequency
+        return angle.cos(), angle.sin()
+
+    def forward(
+        self,
+        x: Mapping[str, Tensor],
+        rotary: Rotary,
+        mask: Tensor | BlockMask,
+        *,
+        past: KVCache | None = None,
+        keep: Mapping[str, slice] | None = None,
+        probe_layer: int | None = None,
+    ) -> MoTOutput:
+        """All layers.
+
+        Args:
+            x: expert name -> [B, T, W], in sequence order.
+            rotary: of the tokens in ``x``.
+            mask: over (new queries, past and new keys).
+            past: the cache of the tokens before these.
+            keep: tokens of each expert whose final state is wanted (all when None); the last
+                layer is computed for these alone.
+            probe_layer: layer whose queries are returned.
+        """
+        hidden, cache, probe = dict(x), [], None
+        for i, layer in enumerate(self.layers):
+            last = i == len(self.layers) - 1
+            if last and keep is not None:
+                rows = global_slices(hidden, keep)
+                if isinstance(mask, Tensor):
+                    mask = torch.cat([mask[:, :, r] for r in rows], dim=2) if rows else mask
+                elif rows:
+                    # A BlockMask has no rows to take: compute all, cut below.
+                    last = False
+            hidden, new, queries = layer(
+                hidden, rotary, mask, None if past is None else past[i], keep if last else None
+            )
+            cache.append(new)
+            probe = queries if i == probe_layer else probe
+        if keep and isinstance(mask, BlockMask):
+            hidden = {name: hidden[name][:, rows] for name, rows in keep.items()}
+        return MoTOutput({n: self.norms[n](h) for n, h in hidden.items()}, cache, probe)

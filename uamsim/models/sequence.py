@@ -1,0 +1,104 @@
+"""Running a layout through the mixture: in one pass, behind a frozen prefix, or cached.
+
+Axes: B batch, T tokens, W width, C numbers a latent token.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from uamsim.models.config import GoalStart
+from uamsim.models.flow import LatentIO, goal_start, integrate
+from uamsim.models.mot import KVCache, MoT, MoTOutput, Rotary
+from uamsim.models.segments import Layout, Segment, additive
+from uamsim.models.vlm import SEM, Prompts
+
+DOR, ACT = "dor", "act"
+
+
+def plan(layout: Layout, mot: MoT, prompts: Prompts) -> tuple[Rotary, Tensor]:
+    """Rotary of all tokens and the additive mask [B, 1, T, T]."""
+    text = layout.span("L")
+    docs = F.pad(prompts.docs, (text.start, layout.length - text.stop))
+    return mot.rotary(layout.positions(prompts.lengths)), additive(layout.dense_mask(docs))
+
+
+def run_layout(
+    mot: MoT,
+    layout: Layout,
+    x: Mapping[str, Tensor],
+    prompts: Prompts,
+    *,
+    keep: Mapping[str, slice] | None = None,
+    freeze_sem: bool = False,
+) -> MoTOutput:
+    """One training pass over a whole layout.
+
+    Args:
+        mot: the mixture.
+        layout: all segments of the sequence.
+        x: expert name -> [B, T, W], in the layout's order.
+        prompts: the text in L, whose padding nobody sees.
+        keep: as for ``MoT``.
+        freeze_sem: E_sem runs first and without gradients; the others read its keys and values.
+            Its own states are then not returned.
+    """
+    rotary, mask = plan(layout, mot, prompts)
+    if not freeze_sem:
+        return mot(x, rotary, mask, keep=keep)
+    stop = layout.expert_span(SEM).stop
+    with torch.no_grad():
+        head = (rotary[0][:, :stop], rotary[1][:, :stop])
+        prefix = mot({SEM: x[SEM]}, head, mask[:, :, :stop, :stop], keep={})
+    tail = (rotary[0][:, stop:], rotary[1][:, stop:])
+    rest = {name: tokens for name, tokens in x.items() if name != SEM}
+    return mot(rest, tail, mask[:, :, stop:], past=prefix.cache, keep=keep)
+
+
+@dataclass(frozen=True)
+class Prefilled:
+    """A prefix whose keys and values are kept, and what the tokens after it need."""
+
+    cache: KVCache
+    rotary: Rotary
+    mask: Tensor
+
+
+def prefill(mot: MoT, layout: Layout, x: Mapping[str, Tensor], prompts: Prompts) -> Prefilled:
+    """Runs the first tokens of ``layout``, those in ``x``, once."""
+    rotary, mask = plan(layout, mot, prompts)
+    stop = sum(tokens.shape[1] for tokens in x.values())
+    head = (rotary[0][:, :stop], rotary[1][:, :stop])
+    out = mot(x, head, mask[:, :, :stop, :stop], keep={})
+    return Prefilled(out.cache, (rotary[0][:, stop:], rotary[1][:, stop:]), mask[:, :, stop:])
+
+
+def clean_segment(length: int) -> Segment:
+    """C: the dorsal expert's clean tokens (D where there are no dynamics)."""
+    return Segment(kind="C", expert=DOR, length=length)
+
+
+def sample_goal(
+    mot: MoT,
+    latent: LatentIO,
+    layout: Layout,
+    x: Mapping[str, Tensor],
+    prompts: Prompts,
+    current_BTC: Tensor,
+    noise_BTC: Tensor,
+    *,
+    start: GoalStart,
+    num_steps: int,
+) -> Tensor:
+    """Goal latents [B, T, C] by Euler steps over G_t; ``x`` holds V, L and C of ``layout``."""
+    prefix = prefill(mot, layout, x, prompts)
+
+    def velocity(x_t: Tensor, t: float) -> Tensor:
+        tokens = latent.embed(x_t, x_t.new_full((len(x_t),), t))
+        out = mot({DOR: tokens}, prefix.rotary, prefix.mask, past=prefix.cache)
+        return latent.velocity(out.hidden[DOR])
+
+    return integrate(velocity, goal_start(current_BTC, noise_BTC, start), num_steps)

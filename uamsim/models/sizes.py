@@ -1,0 +1,171 @@
+"""Parameters, FLOPs and memory of a config, for a dry run; nothing here imports torch."""
+
+import itertools
+
+from uamsim.models.config import (
+    BackboneConfig,
+    ExpertConfig,
+    GeneratorConfig,
+    ModelConfig,
+    VAEConfig,
+    VisionConfig,
+    VLAConfig,
+    VLMConfig,
+)
+
+TIME_WIDTH = 256
+TEXT_TOKENS = 16
+"""Text assumed in a sample, where FLOPs are asked for."""
+
+
+def _linear(inputs: int, outputs: int, *, bias: bool = True) -> int:
+    return inputs * outputs + (outputs if bias else 0)
+
+
+def _expert_layer(backbone: BackboneConfig, expert: ExpertConfig) -> int:
+    attn = backbone.heads * backbone.head_dim
+    qkv = attn + 2 * backbone.kv_heads * backbone.head_dim
+    norms = 2 * expert.width + (2 * backbone.head_dim if expert.qk_norm else 0)
+    projections = _linear(expert.width, qkv, bias=expert.qkv_bias) + attn * expert.width
+    return norms + projections + 3 * expert.width * expert.ffn
+
+
+def _expert(backbone: BackboneConfig, expert: ExpertConfig) -> int:
+    return backbone.depth * _expert_layer(backbone, expert) + expert.width
+
+
+def _stem_widths(vision: VisionConfig) -> list[int]:
+    halvings = vision.patch.bit_length() - 1
+    return [3] + [max(16, vision.width >> (halvings - i)) for i in range(1, halvings + 1)]
+
+
+def _vision(vision: VisionConfig) -> int:
+    if vision.stem == "linear":
+        stem = _linear(3 * vision.patch**2, vision.width)
+    else:
+        widths = _stem_widths(vision)
+        stem = sum(_linear(9 * a, b) for a, b in itertools.pairwise(widths))
+    block = (
+        4 * vision.width
+        + _linear(vision.width, 3 * vision.width)
+        + _linear(vision.width, vision.width)
+        + _linear(vision.width, vision.ffn)
+        + _linear(vision.ffn, vision.width)
+    )
+    num_patches = vision.patch_grid[0] * vision.patch_grid[1]
+    return stem + num_patches * vision.width + vision.depth * block + 2 * vision.width
+
+
+def _connector(vision: VisionConfig, width: int) -> int:
+    return _linear(vision.merge**2 * vision.width, width) + _linear(width, width)
+
+
+def _vlm(config: VLMConfig) -> int:
+    width = config.expert.width
+    embeddings = config.vocab_size * width * (1 if config.tie_embeddings else 2)
+    return (
+        embeddings
+        + _vision(config.vision)
+        + _connector(config.vision, width)
+        + _expert(config.backbone, config.expert)
+    )
+
+
+def _vae(config: VAEConfig) -> int:
+    """Weights alone: shift and scale are buffers."""
+    widths, latent, last = config.widths, config.latent_channels, config.widths[-1]
+    down = sum(
+        _linear(16 * a, b) for a, b in zip((3, *widths[:-1]), widths, strict=True)
+    ) + _linear(9 * last, last)
+    up = sum(_linear(9 * a, 4 * b) for a, b in zip(widths[::-1], (*widths[-2::-1], 3), strict=True))
+    return down + _linear(last, 2 * latent) + _linear(9 * latent, last) + up
+
+
+def _latent_io(token_dim: int, width: int) -> int:
+    time = _linear(TIME_WIDTH, width) + _linear(width, width)
+    return _linear(token_dim, width) + time + _linear(width, token_dim)
+
+
+def _action_io(config: VLAConfig) -> int:
+    width = config.action.width
+    inputs = _linear(config.proprio_dim, width) + _linear(config.action_dim, width)
+    time = _linear(2 * width, width) + _linear(width, width)
+    return inputs + time + _linear(width, config.action_dim)
+
+
+def count_parameters(config: ModelConfig) -> dict[str, int]:
+    """Parameters of each part, and "total"."""
+    parts: dict[str, int] = {}
+    if isinstance(config, VAEConfig):
+        parts["vae"] = _vae(config)
+    elif isinstance(config, VLMConfig):
+        parts["e_sem"] = _vlm(config)
+    else:
+        backbone = config.vlm.backbone
+        parts["e_sem"] = _vlm(config.vlm)
+        if isinstance(config, GeneratorConfig) or config.has_dorsal:
+            parts["e_dor"] = _expert(backbone, config.dorsal) + _dorsal_io(config)
+        if isinstance(config, GeneratorConfig) or config.dorsal_input == "vae":
+            parts["vae"] = _vae(config.vae)
+        if isinstance(config, VLAConfig):
+            parts["e_act"] = _expert(backbone, config.action) + _action_io(config)
+    return parts | {"total": sum(parts.values())}
+
+
+def _dorsal_io(config: GeneratorConfig | VLAConfig) -> int:
+    if isinstance(config, GeneratorConfig) or config.dorsal_input == "vae":
+        return _latent_io(config.vae.token_dim, config.dorsal.width)
+    if config.dorsal_input == "vit":
+        return _connector(config.vlm.vision, config.dorsal.width)
+    return config.num_queries * config.dorsal.width
+
+
+def _sequence(config: VLMConfig | GeneratorConfig | VLAConfig) -> dict[str, int]:
+    """Tokens through each expert in one training sample."""
+    vlm = config if isinstance(config, VLMConfig) else config.vlm
+    views = config.num_views if isinstance(config, VLAConfig) else 1
+    tokens = {"sem": views * vlm.vision.num_tokens + TEXT_TOKENS}
+    if isinstance(config, GeneratorConfig):
+        tokens["dor"] = 2 * config.vae.num_tokens
+    elif isinstance(config, VLAConfig):
+        goals = 2 * config.vae.num_tokens if config.dynamics else 0
+        tokens["dor"] = config.num_dorsal_tokens + goals
+        tokens["act"] = 1 + config.chunk
+    return tokens
+
+
+def flops_per_sample(config: ModelConfig) -> dict[str, float]:
+    """Floating-point operations of one sample: "forward", and "training" (three times as many).
+
+    Matrix products and attention, with ``TEXT_TOKENS`` of text; convolutions of the VAE are left
+    out, since its latents are cached, and attention is counted as if nothing were masked.
+    """
+    if isinstance(config, VAEConfig):
+        pixels = config.image_size[0] * config.image_size[1]
+        forward = 2.0 * _vae(config) * pixels / config.stride
+        return {"forward": forward, "training": 3 * forward}
+    vlm = config if isinstance(config, VLMConfig) else config.vlm
+    backbone, vision = vlm.backbone, vlm.vision
+    views = config.num_views if isinstance(config, VLAConfig) else 1
+    tokens = _sequence(config)
+    weights = {"sem": _expert(backbone, vlm.expert)}
+    if not isinstance(config, VLMConfig):
+        weights["dor"] = _expert(backbone, config.dorsal)
+    if isinstance(config, VLAConfig):
+        weights["act"] = _expert(backbone, config.action)
+    dense = sum(weights[name] * count for name, count in tokens.items())
+    patches = vision.patch_grid[0] * vision.patch_grid[1]
+    dense += views * patches * (_vision(vision) - patches * vision.width)
+    dense += views * vision.num_tokens * _connector(vision, vlm.expert.width)
+    if isinstance(config, VLMConfig):
+        dense += TEXT_TOKENS * config.vocab_size * config.expert.width
+    total = sum(tokens.values())
+    attention = 2 * backbone.depth * backbone.heads * backbone.head_dim * total**2
+    attention += 2 * views * vision.depth * vision.width * patches**2
+    forward = 2.0 * (dense + attention)
+    return {"forward": forward, "training": 3 * forward}
+
+
+def memory_bytes(config: ModelConfig, *, bytes_per_parameter: int = 16) -> int:
+    """Weights, gradients and two moments in float32 (16 bytes a parameter); no activations."""
+    return count_parameters(config)["total"] * bytes_per_parameter

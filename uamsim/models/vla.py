@@ -1,0 +1,438 @@
+"""Every row of Table 1 on one code path: E_sem, an optional E_dor, and E_act.
+
+Axes: B batch, V views, T tokens, K actions of a chunk, A action, P proprio, C latent, W width.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from uamsim.contract import ActionBatch
+from uamsim.errors import ConfigError, ShapeError
+from uamsim.models.attention_maps import AttentionRecorder
+from uamsim.models.config import VLAConfig
+from uamsim.models.flow import (
+    ActionIO,
+    LatentIO,
+    goal_start,
+    integrate,
+    interpolate,
+    sample_action_time,
+    sample_image_time,
+)
+from uamsim.models.generator import is_dorsal
+from uamsim.models.mot import MoTOutput
+from uamsim.models.segments import Layout, Segment
+from uamsim.models.sequence import (
+    ACT,
+    DOR,
+    Prefilled,
+    clean_segment,
+    prefill,
+    run_layout,
+    sample_goal,
+)
+from uamsim.models.state import assign
+from uamsim.models.tokenizer import Tokenizer
+from uamsim.models.vae import VAE
+from uamsim.models.vision import Connector
+from uamsim.models.vlm import SEM, VLM, Prompts
+
+
+@dataclass(frozen=True, kw_only=True)
+class VLABatch:
+    """A training batch as tensors; ``VLA.to_batch`` makes one.
+
+    Attributes:
+        images: uint8 [B, V, H, W, 3].
+        proprio: float32 [B, P], normalised.
+        actions: float32 [B, K, A], normalised.
+        action_mask: bool [B, K], False where an action carries no loss.
+        latents: [B, T, C] of the primary view, for VAE variants.
+        goal_latents: [B, T, C] of the goal frame, for dynamics.
+    """
+
+    images: Tensor
+    instructions: Sequence[str]
+    proprio: Tensor
+    actions: Tensor
+    action_mask: Tensor
+    latents: Tensor | None = None
+    goal_latents: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class _Context:
+    """What does not depend on the action's noise."""
+
+    prompts: Prompts
+    sem: Tensor
+    dorsal: Tensor | None
+
+
+class VLA(nn.Module):
+    """A vision-language-action model.
+
+    ``vlm`` is a whole VLM whose E_sem is this model's E_sem, so retention is measured on it.
+
+    Args:
+        seed: of the initial weights.
+    """
+
+    def __init__(self, config: VLAConfig, tokenizer: Tokenizer, *, seed: int = 0) -> None:
+        super().__init__()
+        self.config, self.tokenizer = config, tokenizer
+        dorsal = {DOR: config.dorsal} if config.has_dorsal else {}
+        experts = {**dorsal, ACT: config.action}
+        self.vlm = VLM(config.vlm, tokenizer, experts=experts, seed=seed)
+        self.e_sem_trainable = True
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed + 1)
+            self.action = ActionIO(config.action_dim, config.proprio_dim, config.action.width)
+            width = config.dorsal.width
+            if config.dorsal_input == "vae":
+                self.vae = VAE(config.vae, seed=seed).requires_grad_(False)
+                self.latent = LatentIO(config.vae.token_dim, config.vae.grid, width)
+                if not config.dynamics:
+                    self.latent.llm2vae.requires_grad_(False)
+            elif config.dorsal_input == "vit":
+                self.dorsal_connector = Connector(config.vlm.vision, width)
+            elif config.dorsal_input == "query":
+                self.queries = nn.Parameter(torch.randn(config.num_queries, width) * width**-0.5)
+
+    def init_from(
+        self,
+        vlm_state: Mapping[str, Tensor],
+        vae_state: Mapping[str, Tensor] | None = None,
+        generator_state: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """Starts from pretrained models, as ``config.dorsal_init`` says.
+
+        Args:
+            vlm_state: a VLM's state.
+            vae_state: a VAE's state, needed where E_dor reads VAE tokens.
+            generator_state: ``Generator.dorsal_state()``, or its whole state.
+
+        Raises:
+            CheckpointError: weights of other sizes.
+            ConfigError: weights that this variant needs were not given.
+        """
+        assign(dict(self.vlm.sem_parameters()), vlm_state, "E_sem")
+        if self.config.dorsal_input == "vae":
+            if vae_state is None:
+                raise ConfigError("E_dor reads VAE tokens, so vae_state is needed; got None.")
+            assign(self.vae.state_dict(), vae_state, "the VAE")
+        if self.config.dorsal_init == "vlm":
+            self._copy_sem_to_dorsal()
+        elif self.config.dorsal_init == "generator":
+            if generator_state is None:
+                raise ConfigError("E_dor starts from a generator; generator_state is None.")
+            own = {n: p for n, p in self.named_parameters() if is_dorsal(n)}
+            given = {n: t for n, t in generator_state.items() if is_dorsal(n)}
+            assign(own, given, "E_dor")
+
+    def _copy_sem_to_dorsal(self) -> None:
+        state = dict(self.vlm.sem_parameters())
+        own = {n: p for n, p in self.vlm.named_parameters() if is_dorsal(n)}
+        assign(own, {n: state[n.replace(f".{DOR}.", f".{SEM}.")] for n in own}, "E_dor")
+        if self.config.dorsal_input == "vit":
+            connector = dict(self.dorsal_connector.named_parameters())
+            assign(connector, dict(self.vlm.connector.named_parameters()), "E_dor's connector")
+
+    def set_e_sem_trainable(self, trainable: bool) -> None:
+        """Freezes or frees E_sem: vision, connector, embedding, semantic expert."""
+        self.e_sem_trainable = trainable
+        for _, parameter in self.vlm.sem_parameters():
+            parameter.requires_grad_(trainable)
+
+    def e_sem_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """E_sem's trainable parameters; none when it is frozen."""
+        return ((n, p) for n, p in self.vlm.sem_parameters() if p.requires_grad)
+
+    def expert_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """All other trainable parameters: E_dor, E_act and their inputs and outputs."""
+        sem = {id(p) for _, p in self.vlm.sem_parameters()}
+        return ((n, p) for n, p in self.named_parameters() if p.requires_grad and id(p) not in sem)
+
+    @property
+    def goal_noise_shape(self) -> tuple[int, int] | None:
+        """(T, C) of the goal's start noise, None without dynamics."""
+        vae = self.config.vae
+        return (vae.num_tokens, vae.token_dim) if self.config.dynamics else None
+
+    def encode_latents(self, images: Tensor) -> Tensor:
+        """Latents [B, T, C] of uint8 [B, H, W, 3], to be cached: the VAE never changes."""
+        return self.vae.encode(images)
+
+    def layout(self, num_text: int, *, goals: Sequence[str], actions: bool = True) -> Layout:
+        """V, L, then C, then ``goals`` out of "G_t" and "G_1", then S and A."""
+        config = self.config
+        segments = [*self.vlm.segments(num_text, config.num_views)]
+        if config.has_dorsal:
+            segments.append(clean_segment(config.num_dorsal_tokens))
+        length = config.vae.num_tokens
+        if "G_t" in goals:
+            segments.append(Segment(kind="G_t", expert=DOR, length=length, rope="noise"))
+        if "G_1" in goals:
+            segments.append(Segment(kind="G_1", expert=DOR, length=length, rope="image"))
+        if actions:
+            segments.append(Segment(kind="S", expert=ACT, length=1))
+            segments.append(Segment(kind="A", expert=ACT, length=config.chunk, rope="text"))
+        return Layout(tuple(segments), config.dorsal_sees_text)
+
+    def to_batch(
+        self,
+        batch: ActionBatch,
+        latents: Tensor | None = None,
+        goal_latents: Tensor | None = None,
+    ) -> VLABatch:
+        """Tensors of a numpy batch; encodes what latents the variant needs and were not given."""
+        device = self.vlm.device
+        images = torch.as_tensor(batch["images"]).to(device)
+        if self.config.dorsal_input == "vae" and latents is None:
+            latents = self.encode_latents(images[:, 0])
+        if self.config.dynamics and goal_latents is None:
+            goal_latents = self.encode_latents(torch.as_tensor(batch["goal_images"]).to(device))
+        return VLABatch(
+            images=images,
+            instructions=batch["instructions"],
+            proprio=torch.as_tensor(batch["proprio"]).to(device),
+            actions=torch.as_tensor(batch["actions"]).to(device),
+            action_mask=torch.as_tensor(batch["action_mask"]).to(device),
+            latents=latents,
+            goal_latents=goal_latents,
+        )
+
+    def _context(
+        self, images: Tensor, instructions: Sequence[str], latents: Tensor | None
+    ) -> _Context:
+        config = self.config
+        if images.ndim != 5 or images.shape[1] != config.num_views:
+            raise ShapeError(
+                f"images must be [B, V={config.num_views}, H, W, 3]; got {tuple(images.shape)}."
+            )
+        prompts = self.vlm.prompts(instructions)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.e_sem_trainable):
+            features = self.vlm.view_features(images)
+            sem = self.vlm.embed_prefix(features, prompts.ids)
+        dorsal = None
+        if config.dorsal_input == "vae":
+            assert latents is not None
+            dorsal = self.latent.embed(latents, None)
+        elif config.dorsal_input == "vit":
+            dorsal = self.dorsal_connector(features[:, 0])
+        elif config.dorsal_input == "query":
+            dorsal = self.queries.expand(len(images), -1, -1)
+        return _Context(prompts, sem, dorsal)
+
+    def forward(
+        self,
+        batch: VLABatch,
+        noised_BKA: Tensor,
+        t_B: Tensor,
+        *,
+        goal: tuple[Tensor, Tensor] | None = None,
+        goal_start_BTC: Tensor | None = None,
+        outputs_only: bool = True,
+    ) -> MoTOutput:
+        """The full pass over one training sequence.
+
+        Args:
+            batch: its ``actions`` and ``goal_latents`` are not read.
+            noised_BKA: noised actions.
+            t_B: their times.
+            goal: goal latents [B, T, C] noised to times [B]; makes the G_t block.
+            goal_start_BTC: the start of the goal, x_1; makes the G_1 block.
+            outputs_only: final states of G_t and A alone (the last layer then skips the rest);
+                otherwise of every token that an unfrozen pass has.
+        """
+        context = self._context(batch.images, batch.instructions, batch.latents)
+        dorsal = [] if context.dorsal is None else [context.dorsal]
+        num_clean = self.config.num_dorsal_tokens
+        keep: dict[str, slice] = {}
+        goals: list[str] = []
+        if goal is not None:
+            dorsal.append(self.latent.embed(*goal))
+            keep[DOR] = slice(num_clean, num_clean + goal[0].shape[1])
+            goals.append("G_t")
+        if goal_start_BTC is not None:
+            ones = goal_start_BTC.new_ones(len(goal_start_BTC))
+            dorsal.append(self.latent.embed(goal_start_BTC, ones))
+            goals.append("G_1")
+        keep[ACT] = slice(1, None)
+        x = {SEM: context.sem}
+        if dorsal:
+            x[DOR] = torch.cat(dorsal, dim=1) if len(dorsal) > 1 else dorsal[0]
+        x[ACT] = torch.cat(
+            (
+                self.action.embed_state(batch.proprio),
+                self.action.embed_actions(noised_BKA, t_B),
+            ),
+            dim=1,
+        )
+        return run_layout(
+            self.vlm.mot,
+            self.layout(context.prompts.ids.shape[1], goals=goals),
+            x,
+            context.prompts,
+            keep=keep if outputs_only else None,
+            freeze_sem=not self.e_sem_trainable,
+        )
+
+    def losses(self, batch: VLABatch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Flow-matching losses: "action", with dynamics "dynamics", and their sum "total".
+
+        Args:
+            batch: with latents where the variant needs them.
+            generator: draws times and noise; the action's come first, so that they are the same
+                for every variant.
+        """
+        device, actions = batch.actions.device, batch.actions
+        t_B = sample_action_time(len(actions), generator).to(device)
+        noise = torch.randn(actions.shape, generator=generator, device=generator.device).to(device)
+        noised = interpolate(actions, noise, t_B)
+        if not self.config.dynamics:
+            action = self._action_loss(self(batch, noised, t_B), batch, noise)
+            return {"action": action, "total": action}
+        latents, goal = batch.latents, batch.goal_latents
+        if latents is None or goal is None:
+            raise ConfigError("dynamics needs latents and goal_latents in the batch; got None.")
+        goal_t_B = sample_image_time(len(goal), generator).to(device)
+        goal_noise = torch.randn(goal.shape, generator=generator, device=generator.device)
+        start = goal_start(latents, goal_noise.to(device), self.config.goal_start)
+        noised_goal = interpolate(goal, start, goal_t_B)
+        out = self(batch, noised, t_B, goal=(noised_goal, goal_t_B), goal_start_BTC=start)
+        action = self._action_loss(out, batch, noise)
+        error = self.latent.velocity(out.hidden[DOR]) - (start - goal)
+        dynamics = error.square().mean()
+        total = action + self.config.wm_weight * dynamics
+        return {"action": action, "dynamics": dynamics, "total": total}
+
+    def _action_loss(self, out: MoTOutput, batch: VLABatch, noise: Tensor) -> Tensor:
+        """MSE over the actions that count."""
+        error = self.action.velocity(out.hidden[ACT]) - (noise - batch.actions)
+        mask = batch.action_mask[..., None].to(error.dtype)
+        return (error.square() * mask).sum() / (mask.sum() * error.shape[-1]).clamp_min(1.0)
+
+    def _prefill_actions(
+        self,
+        images: Tensor,
+        instructions: Sequence[str],
+        proprio: Tensor,
+        goal_noise: Tensor | None,
+    ) -> tuple[Layout, Prefilled]:
+        """V, L, C, G_1 and S, which do not change between Euler steps."""
+        latents = None
+        if self.config.dorsal_input == "vae":
+            latents = self.encode_latents(images[:, 0])
+        context = self._context(images, instructions, latents)
+        x, goals = {SEM: context.sem}, []
+        if context.dorsal is not None:
+            x[DOR] = context.dorsal
+        if self.config.dynamics:
+            assert latents is not None
+            assert goal_noise is not None
+            start = goal_start(latents, goal_noise, self.config.goal_start)
+            tokens = self.latent.embed(start, start.new_ones(len(start)))
+            x[DOR] = torch.cat((x[DOR], tokens), dim=1)
+            goals = ["G_1"]
+        x[ACT] = self.action.embed_state(proprio)
+        layout = self.layout(context.prompts.ids.shape[1], goals=goals)
+        return layout, prefill(self.vlm.mot, layout, x, context.prompts)
+
+    def _goal_noise(self, noise: Tensor, goal_noise: Tensor | None) -> Tensor | None:
+        """Where none was given, drawn for each row from that row's action noise alone."""
+        shape = self.goal_noise_shape
+        if shape is None or goal_noise is not None:
+            return goal_noise
+        rows: list[Tensor] = []
+        for row in noise.cpu().contiguous():
+            seed = int(row.view(torch.int32).long().sum()) & 0x7FFF_FFFF
+            rows.append(torch.randn(shape, generator=torch.Generator().manual_seed(seed)))
+        return torch.stack(rows).to(noise.device)
+
+    @torch.inference_mode()
+    def sample_actions(
+        self,
+        images: Tensor,
+        instructions: Sequence[str],
+        proprio: Tensor,
+        noise: Tensor,
+        goal_noise: Tensor | None = None,
+        *,
+        recorder: AttentionRecorder | None = None,
+    ) -> Tensor:
+        """Normalised action chunks [B, K, A].
+
+        Args:
+            images: uint8 [B, V, H, W, 3].
+            instructions: B strings.
+            proprio: float32 [B, P], normalised.
+            noise: [B, K, A], what the flow starts from.
+            goal_noise: [B, *goal_noise_shape], only for dynamics; drawn from each row of
+                ``noise`` when not given.
+            recorder: is shown the attention of each Euler step.
+        """
+        goal_noise = self._goal_noise(noise, goal_noise)
+        layout, prefix = self._prefill_actions(images, instructions, proprio, goal_noise)
+        probe = None if recorder is None else recorder.layer
+
+        def velocity(x_BKA: Tensor, t: float) -> Tensor:
+            tokens = self.action.embed_actions(x_BKA, x_BKA.new_full((len(x_BKA),), t))
+            out = self.vlm.mot(
+                {ACT: tokens}, prefix.rotary, prefix.mask, past=prefix.cache, probe_layer=probe
+            )
+            if recorder is not None:
+                recorder.add(layout, prefix, out)
+            return self.action.velocity(out.hidden[ACT])
+
+        return integrate(velocity, noise, self.config.num_euler_steps)
+
+    def attention_maps(
+        self, images: Tensor, instructions: Sequence[str], proprio: Tensor, noise: Tensor
+    ) -> dict[str, Tensor | None]:
+        """Where action tokens look (Appendix E), in the primary view.
+
+        Returns:
+            "sem" and "dor", each [B, h, w]: the softmax of the middle layer, averaged over heads,
+            action tokens and Euler steps; "dor" is None where E_dor's tokens are no picture.
+        """
+        recorder = AttentionRecorder(layer=max(self.config.vlm.backbone.depth // 2 - 1, 0))
+        self.sample_actions(images, instructions, proprio, noise, recorder=recorder)
+        vision, vae = self.config.vlm.vision, self.config.vae
+        grids = {"vae": vae.grid, "vit": vision.grid}
+        dorsal_grid = grids.get(self.config.dorsal_input)
+        return {
+            "sem": recorder.mean("V", vision.grid),
+            "dor": None if dorsal_grid is None else recorder.mean("C", dorsal_grid),
+        }
+
+    @torch.inference_mode()
+    def predict_goal(
+        self, images: Tensor, instructions: Sequence[str], goal_noise: Tensor
+    ) -> Tensor:
+        """The predicted goal frame, uint8 [B, H, W, 3], from noise [B, *goal_noise_shape].
+
+        Raises:
+            ConfigError: this variant has no dynamics.
+        """
+        if not self.config.dynamics:
+            raise ConfigError("only a variant with dynamics predicts the goal frame.")
+        latents = self.encode_latents(images[:, 0])
+        context = self._context(images, instructions, latents)
+        assert context.dorsal is not None
+        layout = self.layout(context.prompts.ids.shape[1], goals=["G_t"], actions=False)
+        goal = sample_goal(
+            self.vlm.mot,
+            self.latent,
+            layout,
+            {SEM: context.sem, DOR: context.dorsal},
+            context.prompts,
+            latents,
+            goal_noise,
+            start=self.config.goal_start,
+            num_steps=self.config.num_goal_steps,
+        )
+        return self.vae.decode(goal)

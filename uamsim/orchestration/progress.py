@@ -1,0 +1,195 @@
+"""Live progress: tasks write where they are to small files, one console reads and shows them.
+
+Files, because a task may run in this process or in a worker; the runner makes no difference.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from uamsim.orchestration.files import read_json, write_json
+
+Report = Callable[[int, int, dict[str, float]], None]
+"""Called with (step, total steps, metrics)."""
+
+_WRITE_EVERY_S = 1.0
+_POLL_EVERY_S = 1.0
+_LINE_EVERY_S = 15.0
+
+
+class FileReport:
+    """A ``Report`` that keeps its last call in a file.
+
+    Args:
+        path: the file, ``<task>.json``.
+        then: called as well, every time.
+    """
+
+    def __init__(self, path: Path, then: Report | None = None) -> None:
+        self.path, self.then = path, then
+        self._started = time.time()
+        self._first_step: int | None = None
+        self._written = 0.0
+
+    def __call__(self, step: int, total: int, metrics: dict[str, float]) -> None:
+        """Writes at most once a second, and always the last step."""
+        if self._first_step is None:
+            self._first_step = step
+        if self.then is not None:
+            self.then(step, total, metrics)
+        now = time.time()
+        if now - self._written < _WRITE_EVERY_S and step < total:
+            return
+        self._written = now
+        rate = (step - self._first_step) / max(now - self._started, 1e-6)
+        # A lost progress line must not fail a task; the task's own writes say when a disk is full.
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            partial = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+            partial.write_text(
+                json.dumps(
+                    {
+                        "step": step,
+                        "total": total,
+                        "metrics": {key: float(value) for key, value in metrics.items()},
+                        "eta_s": (total - step) / rate if rate > 0 else None,
+                        "time": now,
+                    }
+                )
+            )
+            os.replace(partial, self.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskState:
+    """Where a task is.
+
+    Attributes:
+        name: of its file.
+        eta_s: seconds left at the present rate, None while unknown.
+    """
+
+    name: str
+    step: int
+    total: int
+    metrics: Mapping[str, float]
+    eta_s: float | None
+
+    def line(self) -> str:
+        """One line: step of total, the leading metrics, time left."""
+        shown = " ".join(f"{key} {value:.3g}" for key, value in list(self.metrics.items())[:3])
+        eta = "" if self.eta_s is None else f" · ETA {duration(self.eta_s)}"
+        return f"{self.name}: {self.step}/{self.total}{' · ' if shown else ''}{shown}{eta}"
+
+
+class Console:
+    """Shows stages and their tasks; keeps the seconds each stage took, over resumed runs too.
+
+    Args:
+        folder: where tasks write their progress files.
+        timing_file: JSON of stage -> seconds.
+        stream: where to print; standard error by default.
+    """
+
+    def __init__(self, folder: Path, timing_file: Path, stream: TextIO | None = None) -> None:
+        self.folder, self.timing_file = folder, timing_file
+        self.stream = stream or sys.stderr
+        self.live = self.stream.isatty()
+        self.timing: dict[str, float] = dict(read_json(timing_file) or {})
+        self.stage_name = ""
+        self._printed: dict[str, float] = {}
+
+    def report(self, task: str) -> FileReport:
+        """A progress callback for a task; it may be sent to another process."""
+        return FileReport(self.folder / f"{task}.json")
+
+    def print(self, text: str) -> None:
+        """Prints a line at once."""
+        print(text, file=self.stream, flush=True)
+
+    @contextlib.contextmanager
+    def stage(self, name: str, detail: str = "") -> Iterator[None]:
+        """Times a stage and shows its tasks while it runs."""
+        self.stage_name = name
+        started = time.time()
+        self._clear()
+        self.print(f"[{time.strftime('%H:%M:%S')}] {name}{': ' if detail else ''}{detail}")
+        stop = threading.Event()
+        thread = threading.Thread(target=self._watch, args=(stop, started), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(timeout=10)
+            seconds = time.time() - started
+            self.timing[name] = self.timing.get(name, 0.0) + seconds
+            write_json(self.timing_file, self.timing)
+        self.print(f"[{time.strftime('%H:%M:%S')}] {name} done in {duration(seconds)}")
+
+    def states(self, since: float) -> list[TaskState]:
+        """The tasks that reported after ``since`` (epoch seconds) and are not finished."""
+        states = []
+        for file in sorted(self.folder.glob("[!.]*.json")):
+            value: dict[str, Any] | None = read_json(file)
+            if not value or value["time"] < since:
+                continue
+            age = max(0.0, time.time() - value["time"])
+            eta = None if value["eta_s"] is None else max(0.0, value["eta_s"] - age)
+            states.append(
+                TaskState(
+                    name=file.stem,
+                    step=value["step"],
+                    total=value["total"],
+                    metrics=value["metrics"],
+                    eta_s=eta,
+                )
+            )
+        return states
+
+    def _clear(self) -> None:
+        for file in self.folder.glob("*.json"):
+            file.unlink(missing_ok=True)
+        self._printed = {}
+
+    def _watch(self, stop: threading.Event, since: float) -> None:
+        if not self.live:
+            while not stop.wait(_POLL_EVERY_S):
+                self._print_lines(since)
+            return
+        from rich.console import Console as RichConsole
+        from rich.live import Live
+        from rich.text import Text
+
+        with Live(console=RichConsole(file=self.stream), transient=True) as live:
+            while not stop.wait(_POLL_EVERY_S):
+                lines = [f"  {s.line()}" for s in self.states(since) if s.step < s.total]
+                live.update(Text("\n".join([f"{self.stage_name} …", *lines])))
+
+    def _print_lines(self, since: float) -> None:
+        now = time.time()
+        for state in self.states(since):
+            finished = state.step >= state.total
+            last = self._printed.get(state.name, 0.0)
+            if last == float("inf") or (now - last < _LINE_EVERY_S and not finished):
+                continue
+            self._printed[state.name] = float("inf") if finished else now
+            self.print(f"  {self.stage_name} · {state.line()}")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as 42s, 3m20s or 2h05m."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}m{rest:02d}s"
+    return f"{minutes // 60}h{minutes % 60:02d}m"

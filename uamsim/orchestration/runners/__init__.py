@@ -1,0 +1,1 @@
+"""Ways of running trials: in this process, or as Ray Tune trials."""

@@ -1,0 +1,43 @@
+"""Runs everything in this process, one after another: for debugging, and without Ray."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from uamsim.evaluation.jobs import InlineBackend, RolloutBackend
+from uamsim.orchestration.progress import Console
+from uamsim.orchestration.runners.base import TrialFunction, raise_unfinished
+from uamsim.orchestration.trials import TrialContext, TrialSpec, is_finished, run_trial
+
+
+class InlineRunner:
+    """The same work as ``TuneRunner``, without retries: the first error stops the run.
+
+    Args:
+        workers: processes that make data; all else runs in this one.
+        trial_function: what a trial is.
+    """
+
+    name = "inline"
+
+    def __init__(self, workers: int = 1, trial_function: TrialFunction = run_trial) -> None:
+        self.workers, self._trial_function = workers, trial_function
+
+    def run_trials(
+        self, context: TrialContext, trials: Sequence[TrialSpec], console: Console
+    ) -> None:
+        """See ``Runner.run_trials``."""
+        for trial in trials:
+            if not is_finished(context, trial):
+                self._trial_function(context, trial, console.report(trial.trial_id))
+        raise_unfinished(context, trials, {})
+
+    def run_calls(self, calls: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+        """See ``Runner.run_calls``."""
+        return {name: call() for name, call in calls.items()}
+
+    def rollout_backend(self) -> RolloutBackend:
+        """See ``Runner.rollout_backend``."""
+        return InlineBackend()
+
+    def close(self) -> None:
+        """Nothing to stop."""

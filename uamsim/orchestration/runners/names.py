@@ -1,0 +1,3 @@
+"""The runners by name."""
+
+RUNNERS: tuple[str, ...] = ("ray", "inline")

@@ -1,0 +1,189 @@
+"""Runs trials with Ray Tune, and roll-outs and other calls on Ray workers."""
+
+import functools
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from uamsim import errors
+from uamsim.errors import ConfigError, MissingDependencyError, UamsimError
+from uamsim.evaluation.jobs import RolloutBackend
+from uamsim.orchestration.jsonable import to_json
+from uamsim.orchestration.progress import Console
+from uamsim.orchestration.runners.base import TrialFunction, raise_unfinished
+from uamsim.orchestration.trials import TrialContext, TrialSpec, is_finished, run_trial
+from uamsim.runtime import process_environment
+
+MAX_FAILURES = 2
+_OBJECT_STORE_BYTES = 128 * 2**20
+_WAY_OUT = "Use --runner inline, which needs no Ray."
+
+# Read by Ray when it is imported or started. The result loggers write what trials already write;
+# Tune's own SIGINT handler would swallow Ctrl-C; Ray must not hide GPUs from CPU-only workers.
+for _name, _value in {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+try:
+    import ray
+    from ray import tune
+except ImportError as error:
+    raise MissingDependencyError(
+        f"--runner ray needs Ray ({error}); install it with `pip install 'ray[tune]>=2.55'`. "
+        f"{_WAY_OUT}"
+    ) from error
+
+
+class TuneRunner:
+    """Trials as a grid of Ray Tune, ``workers`` at a time on one CPU each.
+
+    Starts a local Ray where none is running, and stops it on ``close``.
+
+    Args:
+        workers: Ray's CPUs.
+        trial_function: what a trial is; it must pickle.
+
+    Raises:
+        MissingDependencyError: Ray cannot start here; names the way out.
+    """
+
+    name = "ray"
+
+    def __init__(self, workers: int, trial_function: TrialFunction = run_trial) -> None:
+        if workers < 1:
+            raise ConfigError(f"workers must be at least 1, got {workers}.")
+        self.workers, self._trial_function = workers, trial_function
+        self._environment = {"env_vars": process_environment()}
+        self._own_ray = not ray.is_initialized()
+        if not self._own_ray:
+            return
+        try:
+            ray.init(
+                num_cpus=workers,
+                include_dashboard=False,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level="ERROR",
+                runtime_env=self._environment,
+            )
+        except Exception as error:
+            raise MissingDependencyError(f"Ray cannot start: {error}. {_WAY_OUT}") from error
+
+    def run_trials(
+        self, context: TrialContext, trials: Sequence[TrialSpec], console: Console
+    ) -> None:
+        """See ``Runner.run_trials``; a trial that dies is tried ``MAX_FAILURES`` more times."""
+        unfinished = [trial for trial in trials if not is_finished(context, trial)]
+        if not unfinished:
+            return
+        trainable = tune.with_resources(
+            functools.partial(
+                _trainable,
+                context=context,
+                folder=console.folder,
+                trial_function=self._trial_function,
+            ),
+            {"cpu": 1},
+        )
+        results = self._tuner(trainable, trials, context.out).fit()
+        reasons = {
+            result.config["trial"]["trial_id"]: str(result.error).strip().rpartition("\n")[2]
+            for result in results
+            if result.error is not None and result.config
+        }
+        raise_unfinished(context, trials, reasons)
+
+    def _tuner(self, trainable: Any, trials: Sequence[TrialSpec], out: Path) -> tune.Tuner:
+        """Tune's own state where it can be restored, else a new grid.
+
+        Both are right, since a finished trial returns at once; restoring keeps Tune's record.
+        """
+        grid = [to_json(trial) | {"trial_id": trial.trial_id} for trial in trials]
+        space = {"trial": tune.grid_search(grid)}
+        storage = (out / "ray").absolute()
+        if tune.Tuner.can_restore(str(storage / "trials")):
+            try:
+                return tune.Tuner.restore(
+                    str(storage / "trials"),
+                    trainable,
+                    resume_unfinished=True,
+                    resume_errored=True,
+                    param_space=space,
+                )
+            except Exception as error:
+                # Killed while Tune wrote it; the trials' own files say what is finished.
+                os.replace(storage, out / f"ray-unreadable-{os.getpid()}")
+                print(f"Ray Tune's state was not readable ({error}); its grid is made anew.")
+        return tune.Tuner(
+            trainable,
+            param_space=space,
+            tune_config=tune.TuneConfig(
+                max_concurrent_trials=self.workers, trial_dirname_creator=_dirname
+            ),
+            run_config=tune.RunConfig(
+                name="trials",
+                storage_path=str(storage),
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
+            ),
+        )
+
+    def run_calls(self, calls: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+        """See ``Runner.run_calls``."""
+        remote = ray.remote(_call).options(num_cpus=1, max_retries=MAX_FAILURES)
+        references = {name: remote.remote(call) for name, call in calls.items()}
+        results = {}
+        for name, reference in references.items():
+            status, value = ray.get(reference)
+            if status != "done":
+                raise _error(status, value)
+            results[name] = value
+        return results
+
+    def rollout_backend(self) -> RolloutBackend:
+        """See ``Runner.rollout_backend``."""
+        from uamsim.evaluation.ray_backend import RayBackend
+
+        return RayBackend(self.workers)
+
+    def close(self) -> None:
+        """Stops Ray, if this runner started it."""
+        if self._own_ray and ray.is_initialized():
+            ray.shutdown()
+
+
+def _trainable(
+    config: dict[str, Any], *, context: TrialContext, folder: Path, trial_function: TrialFunction
+) -> None:
+    from uamsim.orchestration.progress import FileReport
+
+    trial = TrialSpec.from_json(config["trial"])
+    done = trial_function(context, trial, FileReport(folder / f"{trial.trial_id}.json"))
+    tune.report({"S": done["S"], "seconds": done["seconds"]})
+
+
+def _dirname(trial: Any) -> str:
+    return str(trial.config["trial"]["trial_id"])
+
+
+def _call(call: Callable[[], Any]) -> tuple[str, Any]:
+    """The call's result, or the class and message of an error of uamsim's own.
+
+    Ray wraps errors that tasks raise; the pipeline and its messages need them as they were.
+    """
+    try:
+        return "done", call()
+    except UamsimError as error:
+        return type(error).__name__, str(error)
+
+
+def _error(name: str, message: str) -> UamsimError:
+    cls = getattr(errors, name, UamsimError)
+    return UamsimError(message) if cls is errors.UnknownNameError else cls(message)

@@ -1,0 +1,233 @@
+"""An experiment as one value: what to simulate, pretrain, tune and measure.
+
+No torch, mujoco or ray here, so that experiments can be listed, written out, hashed and changed
+from the command line in no time. Experiments import from this module alone.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from uamsim.contract import CONTROL_HZ, PolicySpec, content_hash
+from uamsim.data.config import DemonstrationConfig, SceneChangeConfig, VQAConfig
+from uamsim.errors import ConfigError, UnknownNameError
+from uamsim.evaluation.config import ALL_SPLITS, ENV_IDS, EvaluationConfig
+from uamsim.models.config import (
+    PRESETS,
+    VARIANTS,
+    BackboneConfig,
+    ExpertConfig,
+    VAEConfig,
+    VisionConfig,
+    VLAConfig,
+    VLMConfig,
+)
+from uamsim.orchestration.jsonable import from_json, to_json
+from uamsim.perturbations.splits import SPLITS
+from uamsim.training.config import OptimConfig, PretrainingConfig, TuningConfig
+
+__all__ = [
+    "ALL_SPLITS",
+    "CONTROLS",
+    "ENV_IDS",
+    "PRESETS",
+    "SCALES",
+    "VARIANTS",
+    "BackboneConfig",
+    "DemonstrationConfig",
+    "ESem",
+    "EvaluationConfig",
+    "ExperimentSpec",
+    "ExpertConfig",
+    "MediaConfig",
+    "OptimConfig",
+    "PretrainingConfig",
+    "SceneChangeConfig",
+    "TuningConfig",
+    "VAEConfig",
+    "VLAConfig",
+    "VLMConfig",
+    "VQAConfig",
+    "VisionConfig",
+]
+
+SCALES: tuple[str, ...] = ("debug", "tiny", "small", "paper")
+"""debug tests the plumbing, tiny is for two CPU cores, small for one GPU, paper for eight."""
+
+ESem = Literal["unfrozen", "frozen"]
+"""How E_sem is treated in action tuning."""
+
+Control = Literal["random", "blind", "deaf"]
+CONTROLS: tuple[Control, ...] = get_args(Control)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaConfig:
+    """Pictures and videos for the report.
+
+    Attributes:
+        videos: clips for each (variant of ``variants``, task, split of ``splits``).
+        variants: variants that are filmed and drawn, as far as the experiment has them.
+        splits: splits that are filmed, as far as the experiment has them.
+        goals: current, true and predicted goal pictures for each task.
+    """
+
+    videos: int = 2
+    variants: tuple[str, ...] = ("no_dorsal", "uam")
+    splits: tuple[str, ...] = ("in_domain", "novel_object", "code_mix")
+    goals: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentSpec:
+    """Everything that decides an experiment's result.
+
+    Attributes:
+        name: of the experiment.
+        scale: which of its sizes this is.
+        summary: one line.
+        variants: rows of Table 1, names in ``VARIANTS``.
+        e_sem: how E_sem is treated, each a training run of its own.
+        restored: whether unfrozen policies are also rolled out with the original E_sem weights
+            put back after training.
+        controls: policies that lack something, rolled out as yardsticks.
+        control_variants: the unfrozen variants made blind and deaf, as far as there are.
+        seeds: one training run each; they decide initialisation, order and noise.
+        snapshot_questions: questions of each skill at snapshots during training.
+        demonstrations: action data.
+        vqa: question data.
+        scene_changes: image-editing data.
+        model: sizes; a variant changes how the dorsal expert is wired.
+        pretraining: of the "public models".
+        tuning: action tuning, the same for every variant.
+        evaluation: episodes.
+        media: pictures and videos.
+    """
+
+    name: str
+    scale: str = "tiny"
+    summary: str = ""
+    variants: tuple[str, ...] = tuple(VARIANTS)
+    e_sem: tuple[ESem, ...] = ("unfrozen", "frozen")
+    restored: bool = True
+    controls: tuple[Control, ...] = CONTROLS
+    control_variants: tuple[str, ...] = ("no_dorsal", "uam")
+    seeds: tuple[int, ...] = (0,)
+    snapshot_questions: int = 40
+    demonstrations: DemonstrationConfig = field(default_factory=DemonstrationConfig)
+    vqa: VQAConfig = field(default_factory=VQAConfig)
+    scene_changes: SceneChangeConfig = field(default_factory=SceneChangeConfig)
+    model: VLAConfig = field(default_factory=VLAConfig)
+    pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
+    tuning: TuningConfig = field(default_factory=TuningConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    media: MediaConfig = field(default_factory=MediaConfig)
+
+    def __post_init__(self) -> None:
+        """Checks names, and that the parts fit together.
+
+        Raises:
+            UnknownNameError: a variant, split, control or scale that does not exist.
+            ConfigError: parts that do not fit, an empty list or a repeated value.
+        """
+        for kind, names, known in (
+            ("scale", (self.scale,), SCALES),
+            ("variant", (*self.variants, *self.control_variants, *self.media.variants), VARIANTS),
+            ("e_sem mode", self.e_sem, get_args(ESem)),
+            ("control", self.controls, CONTROLS),
+            ("split", self.media.splits, SPLITS),
+        ):
+            for name in names:
+                if name not in known:
+                    raise UnknownNameError(kind, name, known)
+        for label in ("variants", "e_sem", "seeds"):
+            values = getattr(self, label)
+            if not values or len(set(values)) != len(values):
+                raise ConfigError(f"{label} must name at least one value, each once; got {values}.")
+        if any(seed < 0 for seed in self.seeds):
+            raise ConfigError(f"seeds must not be negative, got {self.seeds}.")
+        self._check_sizes()
+        self._check_seeds()
+
+    def _check_sizes(self) -> None:
+        size = self.demonstrations.image_size
+        for where, other in (
+            ("vqa", self.vqa.image_size),
+            ("scene_changes", self.scene_changes.image_size),
+        ):
+            if tuple(other) != tuple(size):
+                raise ConfigError(
+                    f"{where}.image_size is {other}, demonstrations.image_size is {size}; "
+                    "they must agree."
+                )
+        if len(self.demonstrations.cameras) != self.model.num_views:
+            raise ConfigError(
+                f"model.num_views is {self.model.num_views}, but demonstrations.cameras names "
+                f"{len(self.demonstrations.cameras)}; they must agree."
+            )
+        if self.pretraining.vocab_size != self.model.vlm.vocab_size:
+            raise ConfigError(
+                f"pretraining.vocab_size is {self.pretraining.vocab_size}, model.vlm.vocab_size "
+                f"is {self.model.vlm.vocab_size}; they must agree."
+            )
+
+    def _check_seeds(self) -> None:
+        demonstrations = self.demonstrations
+        tried = demonstrations.episodes_per_env / (1 - demonstrations.max_failures)
+        last = demonstrations.seed0 + int(tried) + 1
+        episodes = max(
+            self.evaluation.episodes,
+            self.evaluation.in_domain_episodes,
+            self.evaluation.control_episodes,
+        )
+        if demonstrations.seed0 <= self.evaluation.seed0 + episodes and (
+            self.evaluation.seed0 <= last
+        ):
+            raise ConfigError(
+                f"evaluation.seed0 {self.evaluation.seed0} lies among the seeds of the "
+                f"demonstrations ({demonstrations.seed0} to {last}): policies would be tested on "
+                f"scenes they were trained on. Choose one beyond {last}."
+            )
+
+    @property
+    def spec_hash(self) -> str:
+        """Names the experiment by all its fields."""
+        return content_hash(self.to_json())
+
+    @property
+    def policy_spec(self) -> PolicySpec:
+        """What every policy of this experiment needs and gives."""
+        demonstrations = self.demonstrations
+        return PolicySpec(
+            cameras=demonstrations.cameras,
+            image_size=demonstrations.image_size,
+            control=demonstrations.control,
+            horizon=self.model.chunk * CONTROL_HZ // demonstrations.fps,
+            action_dim=self.model.action_dim,
+        )
+
+    def variant_model(self, variant: str) -> VLAConfig:
+        """The model of one row of Table 1.
+
+        Raises:
+            UnknownNameError: no such variant.
+        """
+        return VARIANTS[variant].apply(self.model)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object; ``from_json`` reads it back."""
+        return to_json(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> "ExperimentSpec":
+        """Inverse of ``to_json``.
+
+        Raises:
+            UnknownNameError: an unknown field or name.
+            ConfigError: a value of the wrong kind.
+        """
+        return from_json(cls, value)
+
+    def replace(self, **changes: Any) -> "ExperimentSpec":
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)

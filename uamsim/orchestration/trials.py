@@ -1,0 +1,198 @@
+"""One trial: tune one variant with one seed, and measure it along the way."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uamsim.contract import content_hash
+from uamsim.errors import ConfigError
+from uamsim.orchestration.files import read_json, read_jsonl, write_json, write_jsonl
+from uamsim.orchestration.progress import Report
+from uamsim.orchestration.spec import ESem, ExperimentSpec
+
+TRIAL_VERSION = 1
+"""Raised when code changes what comes out of a trial."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialSpec:
+    """A row of Table 1, how E_sem is treated, and the seed."""
+
+    variant: str
+    e_sem: ESem
+    seed: int
+
+    @property
+    def trial_id(self) -> str:
+        """Names the trial and its folder."""
+        return f"{self.variant}-{self.e_sem}-seed{self.seed}"
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "TrialSpec":
+        """Reads the fields; other keys do not matter.
+
+        Raises:
+            ConfigError: a field is missing.
+        """
+        try:
+            return cls(variant=value["variant"], e_sem=value["e_sem"], seed=value["seed"])
+        except KeyError as error:
+            raise ConfigError(f"a trial needs variant, e_sem and seed, got {value}.") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifacts:
+    """Where the things that trials start from are.
+
+    Attributes:
+        demonstrations: LeRobot dataset.
+        vqa_test: question set whose test part measures S.
+        tokenizer: folder of ``tokenizer.json``.
+        vlm: folder of the pretrained VLM's ``model.safetensors``.
+        vae: folder of the VAE's.
+        generator: folder of the generation expert's.
+    """
+
+    demonstrations: Path
+    vqa_test: Path
+    tokenizer: Path
+    vlm: Path
+    vae: Path
+    generator: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialContext:
+    """What all trials of a run share; pickles.
+
+    Attributes:
+        spec: the experiment.
+        out: folder of the run.
+        artifacts: made before any trial.
+        before: S0 and floors, from ``measuring.measure_before``.
+    """
+
+    spec: ExperimentSpec
+    out: Path
+    artifacts: Artifacts
+    before: Mapping[str, Any]
+
+    def folder(self, trial: TrialSpec) -> Path:
+        """The trial's own folder."""
+        return self.out / "trials" / trial.trial_id
+
+
+def expand(spec: ExperimentSpec) -> list[TrialSpec]:
+    """All trials, the first seed of every variant before the second of any."""
+    return [
+        TrialSpec(variant=variant, e_sem=e_sem, seed=seed)
+        for seed in spec.seeds
+        for e_sem in spec.e_sem
+        for variant in spec.variants
+    ]
+
+
+def load_done(context: TrialContext, trial: TrialSpec) -> dict[str, Any] | None:
+    """The result of a finished trial, or None if it must be run (again)."""
+    folder = context.folder(trial)
+    done = read_json(folder / "done.json")
+    if not isinstance(done, dict) or done.get("recipe") != trial_recipe(context, trial):
+        return None
+    return done if (folder / done["checkpoint"]).is_file() else None
+
+
+def is_finished(context: TrialContext, trial: TrialSpec) -> bool:
+    """Whether the trial's result is there."""
+    return load_done(context, trial) is not None
+
+
+def run_trial(context: TrialContext, trial: TrialSpec, report: Report) -> dict[str, Any]:
+    """Tunes, measures at snapshots and at the end, and leaves ``done.json``.
+
+    A finished trial returns its result at once; one that was killed goes on from its last saved
+    state. Training metrics go to ``OUT/tensorboard/<trial id>``, a row a snapshot and task to
+    ``curve.jsonl``.
+
+    Returns:
+        {"recipe", "checkpoint" (relative to the trial's folder), "checkpoint_hash", "scores",
+        "S", "seconds" (since the trial was last started)}.
+
+    Raises:
+        UamsimError: training diverged, or a file is missing or corrupt.
+        StorageError: the disk is full; what was saved is kept.
+    """
+    if done := load_done(context, trial):
+        return done
+    import torch
+
+    from uamsim.orchestration import measuring
+    from uamsim.orchestration.policies import file_hash
+    from uamsim.orchestration.snapshots import SnapshotRecorder
+    from uamsim.reporting.tensorboard import TensorBoardLog
+    from uamsim.training.tuning import tune
+
+    torch.set_num_threads(1)
+    started = time.time()
+    folder = context.folder(trial)
+    artifacts = context.artifacts
+    with TensorBoardLog(context.out / "tensorboard" / trial.trial_id) as log:
+
+        def logged(step: int, total: int, metrics: dict[str, float]) -> None:
+            log.scalars(step, {f"train/{name}": value for name, value in metrics.items()})
+            report(step, total, metrics)
+
+        recorder = SnapshotRecorder(context, trial, log)
+        checkpoint = tune(
+            context.spec.tuning,
+            vla=context.spec.variant_model(trial.variant),
+            trainable_e_sem=trial.e_sem == "unfrozen",
+            dataset_root=artifacts.demonstrations,
+            vlm_path=artifacts.vlm / "model.safetensors",
+            vae_path=artifacts.vae / "model.safetensors",
+            generator_path=artifacts.generator / "model.safetensors",
+            out=folder,
+            seed=trial.seed,
+            report=logged,
+            on_snapshot=recorder,
+        )
+    scores = measuring.measure_policy(checkpoint, context.spec, artifacts.vqa_test)
+    done = {
+        "recipe": trial_recipe(context, trial),
+        "trial": {"variant": trial.variant, "e_sem": trial.e_sem, "seed": trial.seed},
+        "checkpoint": checkpoint.relative_to(folder).as_posix(),
+        "checkpoint_hash": file_hash(checkpoint),
+        "scores": scores,
+        "S": measuring.scores_from_json(scores).mean,
+        "seconds": round(time.time() - started, 1),
+    }
+    write_json(folder / "done.json", done)
+    return done
+
+
+def curve(context: TrialContext, trial: TrialSpec) -> list[dict[str, Any]]:
+    """The rows of ``curve.jsonl``."""
+    return read_jsonl(context.folder(trial) / "curve.jsonl")
+
+
+def append_curve(context: TrialContext, trial: TrialSpec, rows: list[dict[str, Any]]) -> None:
+    """Adds the rows of a snapshot, in place of earlier ones of the same step."""
+    steps = {row["step"] for row in rows}
+    kept = [row for row in curve(context, trial) if row["step"] not in steps]
+    write_jsonl(context.folder(trial) / "curve.jsonl", [*kept, *rows])
+
+
+def trial_recipe(context: TrialContext, trial: TrialSpec) -> str:
+    """What decides the trial's checkpoint and scores, so that a stale result is not reused."""
+    spec, artifacts = context.spec, context.artifacts
+    return content_hash(
+        [
+            TRIAL_VERSION,
+            trial,
+            spec.tuning,
+            spec.variant_model(trial.variant),
+            [artifacts.demonstrations.name, artifacts.vqa_test.name],
+            [artifacts.vlm.name, artifacts.vae.name, artifacts.generator.name],
+        ]
+    )

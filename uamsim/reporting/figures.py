@@ -1,0 +1,342 @@
+"""The report's figures, drawn by matplotlib."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MultipleLocator, PercentFormatter
+
+from uamsim.reporting.comparisons import Policy
+from uamsim.reporting.labels import (
+    MODE_HATCHES,
+    MODE_TITLES,
+    VARIANT_MARKERS,
+    split_title,
+    variant_colours,
+    variant_title,
+)
+from uamsim.reporting.results import IN_DOMAIN, Results, pool
+from uamsim.reporting.statistics import Estimate
+from uamsim.reporting.svg import INK, style
+
+_LACKING = {"blind": ("o", -0.22), "deaf": ("^", 0.22)}
+"""Marker of a policy that lacks a sense, and its place on the policy's bar, in bar widths."""
+
+Drawing = Callable[[Results], Figure | None]
+
+
+def figures(results: Results) -> dict[str, Figure]:
+    """Every figure that these results can fill, by name."""
+    drawings: dict[str, Drawing] = {
+        "sweep": sweep,
+        "tradeoff": tradeoff,
+        "training": training,
+        **{f"ood_{mode}": _ood_drawing(mode) for mode in results.modes},
+    }
+    drawn = {}
+    for name, draw in drawings.items():
+        with style(name):
+            figure = draw(results)
+        if figure is not None:
+            drawn[name] = figure
+    return drawn
+
+
+def _figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _percent_axis(axes: Axes, *, axis: str = "y") -> None:
+    which = axes.yaxis if axis == "y" else axes.xaxis
+    which.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+    which.set_major_locator(MultipleLocator(0.2))
+
+
+def _errors(estimate: Estimate) -> list[list[float]] | None:
+    if estimate.interval is None:
+        return None
+    low, high = estimate.interval
+    return [[max(0.0, estimate.value - low)], [max(0.0, high - estimate.value)]]
+
+
+def _bar(axes: Axes, x: float, width: float, estimate: Estimate, colour: str, hatch: str) -> None:
+    axes.bar(
+        x,
+        estimate.value,
+        width,
+        facecolor=colour,
+        edgecolor=INK if hatch else colour,
+        linewidth=0.6,
+        alpha=0.85,
+        hatch=hatch,
+    )
+    errors = _errors(estimate)
+    if errors is not None:
+        axes.errorbar(x, estimate.value, yerr=errors, color=INK, capsize=2, linewidth=1)
+
+
+def _wrap(title: str) -> str:
+    """Breaks a variant's name over two or three lines for an axis."""
+    return (
+        title.replace(" (", "\n(").replace(", ", ",\n").replace("dorsal expert", "dorsal\nexpert")
+    )
+
+
+def sweep(results: Results) -> Figure | None:
+    """Fig. 4: success of each variant, E_sem unfrozen and frozen, in-domain and beyond."""
+    panels = [("In-domain", [IN_DOMAIN])]
+    if results.ood_splits:
+        panels.append(("Out of distribution, all splits pooled", results.ood_splits))
+    if not any(
+        results.rows(v, m, s) for _, s in panels for v in results.variants for m in results.modes
+    ):
+        return None
+    colours = variant_colours(results.variants)
+    figure = _figure(10, 3.1 * len(panels))
+    for axes, (title, splits) in zip(
+        np.atleast_1d(figure.subplots(len(panels), 1)), panels, strict=True
+    ):
+        width = 0.8 / len(results.modes)
+        for i, variant in enumerate(results.variants):
+            for j, mode in enumerate(results.modes):
+                estimate = results.success(variant, mode, splits)
+                if estimate is not None:
+                    x = i + (j - (len(results.modes) - 1) / 2) * width
+                    _bar(axes, x, width * 0.9, estimate, colours[variant], MODE_HATCHES[mode])
+                    _mark_controls(axes, results, splits, (x, width), (variant, mode))
+        axes.set_title(title, loc="left")
+        axes.set_xticks(
+            range(len(results.variants)), [_wrap(variant_title(v)) for v in results.variants]
+        )
+        axes.set_xlim(-0.6, len(results.variants) - 0.4)
+        axes.set_ylim(0, 1.02)
+        axes.set_ylabel("success")
+        axes.grid(visible=False, axis="x")
+        _percent_axis(axes)
+        _mark_random(axes, results, splits, -0.5, len(results.variants) - 0.5)
+    handles = [
+        Patch(
+            facecolor="#b0b0b0", edgecolor=INK, linewidth=0.6, hatch=MODE_HATCHES[m],
+            label=MODE_TITLES[m],
+        )
+        for m in results.modes
+    ] + _control_handles(results, results.modes)  # fmt: skip
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    return figure
+
+
+def _mark_controls(
+    axes: Axes, results: Results, splits: Sequence[str], bar: tuple[float, float], policy: Policy
+) -> None:
+    """The policy's own blind and deaf rates, on its bar at (x, width)."""
+    for name, (marker, shift) in _LACKING.items():
+        rows = [
+            row
+            for split in splits
+            for row in results.controls(name, split)
+            if (row["variant"], row["e_sem"]) == policy
+        ]
+        if rows:
+            x = bar[0] + shift * bar[1]
+            axes.plot(x, pool(rows).value, marker, color="white", markeredgecolor="black", ms=6)
+
+
+def _mark_random(
+    axes: Axes, results: Results, splits: Sequence[str], start: float, end: float
+) -> None:
+    """A dotted line at the success of random actions."""
+    rows = [row for split in splits for row in results.controls("random", split)]
+    if rows:
+        axes.hlines(pool(rows).value, start, end, color=INK, linestyle=":", linewidth=1.5)
+
+
+def _control_handles(results: Results, modes: Sequence[str]) -> list[Artist]:
+    present = {row["control"] for row in results.raw["controls"] if row["e_sem"] in (None, *modes)}
+    handles: list[Artist] = [
+        Line2D([], [], linestyle="", marker=marker, color="white", markeredgecolor=INK,
+               label=f"{name} control")
+        for name, (marker, _) in _LACKING.items() if name in present
+    ]  # fmt: skip
+    if "random" in present:
+        handles.append(Line2D([], [], color=INK, linestyle=":", label="random actions"))
+    return handles
+
+
+def tradeoff(results: Results) -> Figure | None:
+    """Success against retention: one point a variant and mode.
+
+    Where E_sem is frozen or put back nothing is forgotten, so those points form strips of their
+    own beside the plane.
+    """
+    strips = [
+        m
+        for m in results.modes
+        if m != "unfrozen" and any(results.success(v, m) for v in results.variants)
+    ]
+    points = {
+        v: (success, kept)
+        for v in results.variants
+        if (success := results.success(v, "unfrozen")) is not None
+        and (kept := results.retained(v, "unfrozen", "delta")) is not None
+    }
+    if not points:
+        return None
+    colours = variant_colours(results.variants)
+    figure = _figure(10, 4.6)
+    ratios = [3.2] + [1.3] * len(strips)
+    panels = np.atleast_1d(figure.subplots(1, 1 + len(strips), sharey=True, width_ratios=ratios))
+    plane: Axes = panels[0]
+    for i, (variant, (success, delta)) in enumerate(points.items()):
+        flipped = _errors(delta)
+        plane.errorbar(
+            1 - delta.value,
+            success.value,
+            xerr=None if flipped is None else flipped[::-1],
+            yerr=_errors(success),
+            fmt=VARIANT_MARKERS[i % len(VARIANT_MARKERS)],
+            color=colours[variant],
+            markersize=9,
+            capsize=2,
+            linewidth=1.2,
+        )
+    left = min(1 - e.value for _, e in points.values())
+    plane.set_xlim(max(-0.02, min(left - 0.15, 0.8)), 1.03)
+    plane.axvline(1, color=INK, linewidth=0.8, linestyle=":")
+    plane.set_xlabel("share of S kept after tuning, S / S₀ = 1 − Δ   →  better")
+    plane.set_ylabel("in-domain success   →  better")
+    plane.set_title(MODE_TITLES["unfrozen"], loc="left")
+    plane.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+    _percent_axis(plane)
+    plane.set_ylim(-0.02, 1.04)
+    for axes, mode in zip(panels[1:], strips, strict=True):
+        _strip(axes, results, mode, colours)
+    handles = [
+        Line2D([], [], linestyle="", marker=VARIANT_MARKERS[i % len(VARIANT_MARKERS)],
+                         color=colours[v], markersize=8, label=variant_title(v))
+        for i, v in enumerate(results.variants)
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
+    return figure
+
+
+def _strip(axes: Axes, results: Results, mode: str, colours: dict[str, str]) -> None:
+    for i, variant in enumerate(results.variants):
+        success = results.success(variant, mode)
+        if success is None:
+            continue
+        axes.errorbar(
+            i,
+            success.value,
+            yerr=_errors(success),
+            fmt=VARIANT_MARKERS[i % len(VARIANT_MARKERS)],
+            color=colours[variant],
+            markersize=8,
+            capsize=2,
+            linewidth=1.2,
+        )
+    axes.set_title(MODE_TITLES[mode], loc="left")
+    axes.set_xlim(-0.7, len(results.variants) - 0.3)
+    axes.set_xticks([])
+    axes.set_xlabel("S = S₀")
+
+
+def training(results: Results) -> Figure | None:
+    """S against success along training, so that variants compare at matched success."""
+    curves = {
+        variant: [c for seed in results.seeds if (c := results.curve(variant, "unfrozen", seed))]
+        for variant in results.variants
+    }
+    curves = {v: c for v, c in curves.items() if c}
+    if not curves:
+        return None
+    colours = variant_colours(results.variants)
+    figure = _figure(10, 4.6)
+    axes = figure.subplots()
+    for variant, runs in curves.items():
+        i = results.variants.index(variant)
+        for run in runs if len(runs) > 1 else ():
+            axes.plot([p[1] for p in run], [p[2] for p in run], color=colours[variant],
+                      linewidth=0.8, alpha=0.35)  # fmt: skip
+        mean = _mean_curve(runs)
+        x, y = [p[1] for p in mean], [p[2] for p in mean]
+        axes.plot(x, y, color=colours[variant], linewidth=2, label=variant_title(variant))
+        axes.scatter(
+            x,
+            y,
+            s=[25 + 60 * (k + 1) / len(x) for k in range(len(x))],
+            marker=VARIANT_MARKERS[i % len(VARIANT_MARKERS)],
+            color=colours[variant],
+            zorder=3,
+        )
+    start = [row["S0"] for row in results.raw["retention"]]
+    if start:
+        axes.axhline(float(np.mean(start)), color=INK, linestyle=":", linewidth=1,
+                     label="S₀, before tuning")  # fmt: skip
+    floors = [s["floor"] for row in results.raw["retention"] for s in row["skills"].values()]
+    mean_floor = [float(np.mean(floors))] if floors else []
+    for floor in mean_floor:
+        axes.axhline(floor, color=INK, linestyle="--", linewidth=1,
+                     label="blind floor")  # fmt: skip
+    axes.set_xlabel("in-domain success, tasks pooled   →  better")
+    axes.set_ylabel("S   →  better")
+    low = min([p[2] for runs in curves.values() for run in runs for p in run] + mean_floor)
+    axes.set_ylim(max(0.0, low - 0.06), 1.0)
+    axes.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
+    figure.legend(loc="outside lower center", ncols=4)
+    return figure
+
+
+def _mean_curve(runs: Sequence[list[tuple[int, float, float]]]) -> list[tuple[int, float, float]]:
+    steps = sorted(set.intersection(*({p[0] for p in run} for run in runs)))
+    return [
+        (
+            step,
+            float(np.mean([p[1] for run in runs for p in run if p[0] == step])),
+            float(np.mean([p[2] for run in runs for p in run if p[0] == step])),
+        )
+        for step in steps
+    ]
+
+
+def _ood_drawing(mode: str) -> Drawing:
+    return lambda results: ood(results, mode)
+
+
+def ood(results: Results, mode: str) -> Figure | None:
+    """Fig. 5: splits by variants, with intervals and the controls as lines."""
+    shown = [v for v in results.variants if results.rows(v, mode, results.splits)]
+    if not shown or not results.ood_splits:
+        return None
+    colours = variant_colours(results.variants)
+    half = (len(results.splits) + 1) // 2
+    lines = [results.splits[:half], results.splits[half:]] if half > 2 else [results.splits]
+    figure = _figure(10, 2.7 * len(lines))
+    width = 0.86 / len(shown)
+    for axes, splits in zip(np.atleast_1d(figure.subplots(len(lines), 1)), lines, strict=True):
+        for i, split in enumerate(splits):
+            for j, variant in enumerate(shown):
+                estimate = results.success(variant, mode, [split])
+                if estimate is not None:
+                    x = i + (j - (len(shown) - 1) / 2) * width
+                    _bar(axes, x, width * 0.88, estimate, colours[variant], "")
+                    _mark_controls(axes, results, [split], (x, width), (variant, mode))
+            _mark_random(axes, results, [split], i - 0.46, i + 0.46)
+        axes.set_xticks(range(len(splits)), [split_title(s) for s in splits])
+        axes.set_xlim(-0.6, half - 0.4)
+        axes.set_ylim(0, 1.02)
+        axes.set_ylabel("success")
+        axes.grid(visible=False, axis="x")
+        _percent_axis(axes)
+    handles: list[Artist] = [
+        Patch(color=colours[v], alpha=0.85, label=variant_title(v)) for v in shown
+    ]
+    handles += _control_handles(results, [mode])
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(5, len(handles)))
+    return figure

@@ -1,0 +1,331 @@
+"""Where a run agrees or disagrees with the paper, decided by intervals.
+
+Each claim of the paper is one entry of ``CLAIMS``: what it says, where, and the comparison that
+decides it. A claim about success uses the episodes of a single training run where there is only
+one, and says so; a claim about retention needs several training runs.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from uamsim.reporting.comparisons import (
+    MARGIN,
+    Policy,
+    Verdict,
+    compare_success,
+    greater,
+    matched_gap,
+    similar,
+)
+from uamsim.reporting.labels import interval_text, points, split_title
+from uamsim.reporting.results import IN_DOMAIN, Results
+from uamsim.reporting.statistics import Estimate, difference, over_seeds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One claim of the paper beside what this run says.
+
+    Attributes:
+        claim: the claim, in a sentence.
+        section: where the paper makes it.
+        verdict: what the intervals allow.
+        numbers: the numbers that decided.
+        basis: what the interval is over, or why there is none.
+    """
+
+    claim: str
+    section: str
+    verdict: Verdict
+    numbers: str
+    basis: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A claim and how to decide it; ``decide`` returns None where the run lacks the data."""
+
+    text: str
+    section: str
+    needs: str
+    decide: Callable[[Results], tuple[Verdict, str, str] | None]
+
+
+def find(results: Results) -> list[Finding]:
+    """Every claim with its verdict, in the paper's order."""
+    found = []
+    for claim in [*CLAIMS, *_split_claims(results)]:
+        decided = claim.decide(results)
+        if decided is None:
+            found.append(
+                Finding(
+                    claim=claim.text,
+                    section=claim.section,
+                    verdict="not run",
+                    numbers="–",
+                    basis=f"needs {claim.needs}",
+                )
+            )
+        else:
+            verdict, numbers, basis = decided
+            found.append(
+                Finding(
+                    claim=claim.text,
+                    section=claim.section,
+                    verdict=verdict,
+                    numbers=numbers,
+                    basis=basis,
+                )
+            )
+    return found
+
+
+def _name(policy: Policy) -> str:
+    return f"{policy[0]} {'put back' if policy[1] == 'restored' else policy[1]}"
+
+
+def _pair_numbers(
+    results: Results, a: Policy, b: Policy, splits: Sequence[str], gap: Estimate
+) -> str:
+    rates = []
+    for policy in (a, b):
+        estimate = results.success(*policy, splits)
+        assert estimate is not None
+        rates.append(f"{_name(policy)} {interval_text(estimate)}")
+    return f"difference {points(gap)}: {rates[0]}, {rates[1]}"
+
+
+def _success_claim(
+    text: str,
+    section: str,
+    a: Policy,
+    b: Policy,
+    judge: Callable[[Estimate], Verdict] = greater,
+    *,
+    ood: bool = False,
+) -> Claim:
+    def decide(results: Results) -> tuple[Verdict, str, str] | None:
+        splits = results.ood_splits if ood else [IN_DOMAIN]
+        compared = compare_success(results, a, b, splits)
+        if compared is None:
+            return None
+        gap, basis = compared
+        return judge(gap), _pair_numbers(results, a, b, splits, gap), basis
+
+    where = "out-of-distribution" if ood else "in-domain"
+    needs = f"{where} roll-outs of {_name(a)} and {_name(b)}"
+    return Claim(text=text, section=section, needs=needs, decide=decide)
+
+
+def _best_claim(
+    text: str, section: str, mode: str, split: str, rivals: Sequence[str] | None = None
+) -> Claim:
+    """UAM above each rival: all gaps above 0, or contradicted by any gap below 0.
+
+    "Contradicted" is the best of several tests, so its intervals are Bonferroni's.
+    """
+
+    def decide(results: Results) -> tuple[Verdict, str, str] | None:
+        others = [v for v in rivals or results.variants if v != "uam"]
+        uam = results.success("uam", mode, [split])
+        gaps: dict[str, tuple[Estimate, Estimate, str]] = {}
+        for other in others:
+            a, b = ("uam", mode), (other, mode)
+            plain = compare_success(results, a, b, [split])
+            strict = compare_success(results, a, b, [split], confidence=1 - 0.05 / len(others))
+            if plain is not None and strict is not None:
+                gaps[other] = (plain[0], strict[0], plain[1])
+        if uam is None or not gaps:
+            return None
+        verdict: Verdict = "unresolved"
+        if all(greater(plain) == "supported" for plain, _, _ in gaps.values()):
+            verdict = "supported"
+        elif any(greater(strict) == "contradicted" for _, strict, _ in gaps.values()):
+            verdict = "contradicted"
+        lines = [f"{points(plain)} over {other}" for other, (plain, _, _) in gaps.items()]
+        basis = next(iter(gaps.values()))[2]
+        return verdict, f"uam {interval_text(uam)}: " + ", ".join(lines), basis
+
+    return Claim(
+        text=text,
+        section=section,
+        needs=f"{mode} roll-outs of uam and another variant on {split}",
+        decide=decide,
+    )
+
+
+def _tax(results: Results) -> tuple[Verdict, str, str] | None:
+    return _retention_test(results, "no_dorsal", lambda delta: greater(delta))
+
+
+def _small_loss(results: Results) -> tuple[Verdict, str, str] | None:
+    def judge(delta: Estimate) -> Verdict:
+        return greater(
+            Estimate(value=-delta.value, low=_minus(delta.high), high=_minus(delta.low), n=delta.n),
+            by=-0.05,
+        )
+
+    return _retention_test(results, "uam", judge)
+
+
+def _minus(value: float | None) -> float | None:
+    return None if value is None else -value
+
+
+def _retention_test(
+    results: Results, variant: str, judge: Callable[[Estimate], Verdict]
+) -> tuple[Verdict, str, str] | None:
+    delta = results.retained(variant, "unfrozen", "delta")
+    if delta is None:
+        return None
+    numbers = f"{variant} unfrozen Δ {interval_text(delta, percent=False)}"
+    corrected = results.retained(variant, "unfrozen", "delta_corrected")
+    if corrected is not None:
+        numbers += f"; floor-corrected {interval_text(corrected, percent=False)}"
+    return judge(delta), numbers, _seed_basis(delta)
+
+
+def _seed_basis(estimate: Estimate) -> str:
+    return "one seed" if estimate.n < 2 else f"{estimate.n} training seeds"
+
+
+def _keeps_more(results: Results) -> tuple[Verdict, str, str] | None:
+    gaps, levels = [], []
+    for seed in results.seeds:
+        matched = matched_gap(
+            results.curve("uam", "unfrozen", seed), results.curve("no_dorsal", "unfrozen", seed)
+        )
+        if matched is not None:
+            gaps.append(matched[0])
+            levels.append(matched[1])
+    if not gaps:
+        return None
+    gap = over_seeds(gaps)
+    level = f"{100 * min(levels):.0f}" + (
+        f"–{100 * max(levels):.0f}" if max(levels) - min(levels) >= 0.005 else ""
+    )
+    numbers = (
+        f"S of uam minus S of no_dorsal {interval_text(gap, percent=False)} at {level}% success"
+    )
+    return greater(gap), numbers, _seed_basis(gap)
+
+
+def _smallest_gap(results: Results) -> tuple[Verdict, str, str] | None:
+    lost: dict[str, Estimate] = {}
+    basis = ""
+    for variant in results.variants:
+        compared = compare_success(results, (variant, "unfrozen"), (variant, "frozen"))
+        if compared is not None:
+            lost[variant], basis = compared
+    if "uam" not in lost or len(lost) < 2:
+        return None
+    gaps = {v: difference(lost[v], lost["uam"]) for v in lost if v != "uam"}
+    verdicts = [greater(gap) for gap in gaps.values()]
+    verdict: Verdict = "unresolved"
+    if all(v == "supported" for v in verdicts):
+        verdict = "supported"
+    elif "contradicted" in verdicts:
+        verdict = "contradicted"
+    numbers = ", ".join(f"{v} {points(e, sign=False)}" for v, e in lost.items())
+    numbers = f"lost by freezing: {numbers}"
+    return verdict, numbers, basis
+
+
+def _split_claims(results: Results) -> list[Claim]:
+    return [
+        _best_claim(
+            f"UAM is best on {split_title(split)}, above no_dorsal and vlm_init_vision",
+            "4.2, Fig. 5",
+            "unfrozen",
+            split,
+            ("no_dorsal", "vlm_init_vision"),
+        )
+        for split in results.ood_splits
+    ]
+
+
+def _close(gap: Estimate) -> Verdict:
+    return greater(gap, by=-MARGIN)
+
+
+_U = "unfrozen"
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        text="Action tuning taxes the 2-expert: Δ of no_dorsal is above 0",
+        section="3.1, Fig. 2",
+        needs="retention of no_dorsal unfrozen",
+        decide=_tax,
+    ),
+    _success_claim(
+        "Freezing E_sem costs the 2-expert success",
+        "3.1, Fig. 2", ("no_dorsal", _U), ("no_dorsal", "frozen"),
+    ),
+    _success_claim(
+        f"random_init is on par with no_dorsal in simulation (within {100 * MARGIN:.0f} points)",
+        "3.3", ("random_init", _U), ("no_dorsal", _U), similar,
+    ),
+    _success_claim(
+        "random_init is worse than no_dorsal out of distribution",
+        "3.3", ("no_dorsal", _U), ("random_init", _U), ood=True,
+    ),
+    _success_claim(
+        "A VLM prior (2a) beats random_init in-domain",
+        "3.3", ("vlm_init_vision", _U), ("random_init", _U),
+    ),
+    _success_claim(
+        "A VLM prior (2a) beats random_init out of distribution",
+        "3.3", ("vlm_init_vision", _U), ("random_init", _U), ood=True,
+    ),
+    _success_claim(
+        "Vision input (2a) beats query input (2b), E_sem unfrozen",
+        "3.3", ("vlm_init_vision", _U), ("vlm_init_query", _U),
+    ),
+    _success_claim(
+        "Vision input (2a) beats query input (2b), E_sem frozen",
+        "3.3", ("vlm_init_vision", "frozen"), ("vlm_init_query", "frozen"),
+    ),
+    _success_claim(
+        f"gen_init (3a) is similar to vlm_init_vision (2a) (within {100 * MARGIN:.0f} points)",
+        "3.3", ("gen_init", _U), ("vlm_init_vision", _U), similar,
+    ),
+    _success_claim(
+        "The dynamics loss helps in-domain: uam (3b) beats gen_init (3a)",
+        "3.3", ("uam", _U), ("gen_init", _U),
+    ),
+    _success_claim(
+        "The dynamics loss helps out of distribution: uam (3b) beats gen_init (3a)",
+        "3.3", ("uam", _U), ("gen_init", _U), ood=True,
+    ),
+    _best_claim("UAM is the best variant in-domain, E_sem unfrozen", "3.3, Fig. 4", _U, IN_DOMAIN),
+    Claim(
+        text="UAM loses least when E_sem is frozen",
+        section="3.3, Fig. 4",
+        needs="unfrozen and frozen roll-outs of uam and another variant",
+        decide=_smallest_gap,
+    ),
+    _success_claim(
+        f"UAM frozen stays close to no_dorsal unfrozen (at most {100 * MARGIN:.0f} points below)",
+        "3.3", ("uam", "frozen"), ("no_dorsal", _U), _close,
+    ),
+    _success_claim(
+        "UAM with E_sem put back stays close to no_dorsal unfrozen "
+        f"(at most {100 * MARGIN:.0f} points below)",
+        "3.3", ("uam", "restored"), ("no_dorsal", _U), _close,
+    ),
+    Claim(
+        text="UAM keeps more of S than no_dorsal at matched success",
+        section="3.2, 4.1",
+        needs="training curves of uam and no_dorsal unfrozen that cross a common success",
+        decide=_keeps_more,
+    ),
+    Claim(
+        text="UAM loses less than 5% of S",
+        section="4.1, Table 2",
+        needs="retention of uam unfrozen",
+        decide=_small_loss,
+    ),
+    _success_claim(
+        "A VLM-initialised dorsal expert (2a) falls below no_dorsal out of distribution",
+        "4.2, Fig. 5", ("no_dorsal", _U), ("vlm_init_vision", _U), ood=True,
+    ),
+)  # fmt: skip

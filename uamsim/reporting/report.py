@@ -1,0 +1,123 @@
+"""Writes report.html and report.md from OUT/results.json and OUT's media."""
+
+import tempfile
+from collections import Counter
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from uamsim.errors import StorageError
+from uamsim.reporting import tables
+from uamsim.reporting.controls import control_remarks
+from uamsim.reporting.figures import figures
+from uamsim.reporting.findings import find
+from uamsim.reporting.labels import MODE_TITLES, split_title, task_title, variant_title
+from uamsim.reporting.media import MediaReader
+from uamsim.reporting.results import Results
+from uamsim.reporting.svg import inline, standalone, to_svg
+
+_VERDICTS = ("supported", "contradicted", "unresolved", "not run")
+
+
+def build_report(out: Path) -> Path:
+    """Writes ``report.html``, ``report.md`` and the figures into a run's folder.
+
+    The page holds its figures, pictures and videos and asks for nothing from outside. The
+    Markdown points to files in ``OUT/media``.
+
+    Args:
+        out: the folder that holds results.json.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        ResultsError: results.json is missing or does not follow its schema.
+        StorageError: the report cannot be written.
+    """
+    results = Results.read(out / "results.json")
+    drawn = {name: to_svg(figure, salt=name) for name, figure in figures(results).items()}
+    context = _context(results, MediaReader(out))
+    page = _render(
+        "report.html.j2",
+        context,
+        figures={name: Markup(inline(svg, salt=name)) for name, svg in drawn.items()},
+        style=Markup(_template_text("report.css")),
+    )
+    for name, svg in drawn.items():
+        _write(out / "media" / f"{name}.svg", standalone(svg))
+    paths = {name: f"media/{name}.svg" for name in drawn}
+    _write(out / "report.md", _render("report.md.j2", context, figures=paths))
+    return _write(out / "report.html", page)
+
+
+def _context(results: Results, media: MediaReader) -> dict[str, Any]:
+    findings = find(results)
+    shown = results.raw.get("media", {})
+    counts = Counter(finding.verdict for finding in findings)
+    return {
+        "experiment": results.raw["experiment"],
+        "scale": results.raw["scale"],
+        "headline": tables.headline(results),
+        "findings": findings,
+        "counts": [(verdict, counts[verdict]) for verdict in _VERDICTS],
+        "remarks": [*control_remarks(results), *tables.floor_remarks(results)],
+        "modes": results.modes,
+        "sweep": tables.sweep_table(results),
+        "tasks": tables.task_table(results),
+        "splits": {mode: tables.split_table(results, mode) for mode in results.modes},
+        "skills": tables.skills_table(results),
+        "provenance": tables.provenance_table(results),
+        "timing": tables.timing_table(results),
+        "num_seeds": len(results.seeds),
+        "worlds": [media.replace_paths(e, "path") for e in shown.get("worlds", ())],
+        "videos": [media.replace_paths(e, "path") for e in shown.get("videos", ())],
+        "goals": [
+            media.replace_paths(e, "current", "true", "predicted") for e in shown.get("goals", ())
+        ],
+        "attention": [
+            media.replace_paths(e, "image", "e_sem_map", "e_dor_map")
+            for e in shown.get("attention", ())
+        ],
+    }
+
+
+def _template_text(name: str) -> str:
+    folder = resources.files("uamsim.reporting") / "templates"
+    return folder.joinpath(name).read_text("utf-8")
+
+
+def _render(name: str, context: dict[str, Any], **more: Any) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_template_text),
+        autoescape=name.endswith(".html.j2"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        variant=variant_title,
+        split=split_title,
+        task=task_title,
+        mode=lambda mode: MODE_TITLES.get(mode, mode),
+        cell=lambda text: str(text).replace("|", "\\|").replace("\n", " "),
+    )
+    return environment.get_template(name).render(**context, **more)
+
+
+def _write(path: Path, text: str) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A reader never meets half a file, and a full disk keeps the old one.
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as file:
+            partial = Path(file.name)
+            file.write(text)
+        partial.chmod(0o644)
+        return partial.replace(path)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}.") from error

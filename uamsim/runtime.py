@@ -1,0 +1,42 @@
+"""How a process of this project must be started: memory allocator and threads.
+
+glibc reads these variables once, when a process starts. Without them, training a small model on
+CPU spends most of its time in page faults of malloc: a forward pass took 3.1 s instead of 0.95 s.
+One thread a process, because two single-thread jobs beat one job on two threads.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+MALLOC_ENV: Mapping[str, str] = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": "100000000000",
+    "MALLOC_TOP_PAD_": "268435456",
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    "OMP_NUM_THREADS": "1",
+}
+"""Environment of every process that trains or rolls out on CPU."""
+
+
+def process_environment() -> dict[str, str]:
+    """``MALLOC_ENV``, with what the user has set for the same names kept."""
+    return {name: os.environ.get(name, value) for name, value in MALLOC_ENV.items()}
+
+
+def ensure_process_environment(argv: Sequence[str] | None = None) -> None:
+    """Starts the current command again, in place, where its environment lacks ``MALLOC_ENV``.
+
+    Returns if nothing is missing (so it can never loop) or if this is not Linux, and does not
+    return otherwise.
+
+    Args:
+        argv: the whole command with the interpreter first; by default the one that is running.
+    """
+    missing = {name: value for name, value in MALLOC_ENV.items() if name not in os.environ}
+    if not missing or not sys.platform.startswith("linux"):
+        return
+    command = list(sys.orig_argv if argv is None else argv)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(sys.executable, [sys.executable, *command[1:]], {**os.environ, **missing})

@@ -1,0 +1,269 @@
+"""Checkpoints as policies and answerers: numpy in, numpy out.
+
+A checkpoint of a VLA carries in its ``extra`` what is needed to use it: ``normalizer``,
+``cameras``, ``image_size``, ``control``, ``fps`` and ``identity`` (hash of what made it).
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+from torch import Tensor
+
+from uamsim.contract import CONTROL_HZ, PolicyInput, PolicySpec
+from uamsim.data.normalization import Normalizer
+from uamsim.errors import CheckpointError, ConfigError, ShapeError
+from uamsim.models.checkpoint import Checkpoint, load_checkpoint
+from uamsim.models.state import assign
+from uamsim.models.vla import VLA
+from uamsim.models.vlm import VLM
+from uamsim.serving.refs import PolicyRef
+
+ACTION_STREAM, GOAL_STREAM = 0, 1
+MAX_LOADED = 4
+
+
+class VLMAnswerer:
+    """A VLM checkpoint that answers questions.
+
+    Args:
+        checkpoint: of kind "vlm".
+        device: where it runs; never chosen for you.
+
+    Raises:
+        CheckpointError: the file is missing, corrupt or of another kind.
+    """
+
+    def __init__(self, checkpoint: Path, *, device: str = "cpu") -> None:
+        self._vlm = load_checkpoint(checkpoint).build_vlm().to(device)
+
+    def answer(self, images: UInt8[np.ndarray, "B H W 3"], questions: Sequence[str]) -> list[str]:
+        """Greedy answers, one for each question about its own picture."""
+        return _answer(self._vlm, images, questions)
+
+
+class VLAPolicy:
+    """A VLA checkpoint as a policy of the contract.
+
+    The K predicted targets, ``fps`` a second, become K * 50 / fps control steps by linear
+    interpolation that starts at the measured ``agent_pos``.
+
+    Args:
+        checkpoint: of kind "vla".
+        e_sem_from: a VLM checkpoint whose weights replace E_sem's: vision, connector, embedding,
+            semantic expert and head (the restored probe).
+        fps: predicted targets a second; by default, and never against, the checkpoint's.
+        device: where it runs; never chosen for you.
+
+    Raises:
+        CheckpointError: a file is missing, corrupt, of another kind, lacks what a policy needs,
+            or the two do not fit.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Path,
+        *,
+        e_sem_from: Path | None = None,
+        fps: int | None = None,
+        device: str = "cpu",
+    ) -> None:
+        loaded = load_checkpoint(checkpoint)
+        model = loaded.build_vla()
+        extra = _Extra(checkpoint, loaded.extra)
+        own_fps = int(extra["fps"])
+        if fps not in (None, own_fps):
+            raise CheckpointError(
+                f"{checkpoint} predicts {own_fps} targets a second, asked for {fps}; use its own."
+            )
+        if own_fps < 1 or CONTROL_HZ % own_fps:
+            raise CheckpointError(f"{checkpoint}: fps {own_fps} does not divide {CONTROL_HZ}.")
+        self.name = str(extra["identity"])
+        self._steps_per_target = CONTROL_HZ // own_fps
+        self.spec = PolicySpec(
+            cameras=tuple(extra["cameras"]),
+            image_size=(int(extra["image_size"][0]), int(extra["image_size"][1])),
+            control=extra["control"],
+            horizon=model.config.chunk * self._steps_per_target,
+            action_dim=model.config.action_dim,
+        )
+        if len(self.spec.cameras) != model.config.num_views:
+            raise CheckpointError(
+                f"{checkpoint} names {len(self.spec.cameras)} cameras for a model of "
+                f"{model.config.num_views} views."
+            )
+        try:
+            self._normalizer = Normalizer.from_json(extra["normalizer"])
+        except ConfigError as error:
+            raise CheckpointError(f"{checkpoint}: {error}") from error
+        if e_sem_from is not None:
+            self.name += "+restored"
+            _restore_e_sem(model, loaded, load_checkpoint(e_sem_from), e_sem_from)
+        self.model = model.to(device)
+
+    def act(self, inputs: Sequence[PolicyInput]) -> Float32[np.ndarray, "B T A"]:
+        """See ``Policy.act``.
+
+        Raises:
+            ShapeError: a picture or ``agent_pos`` that is not what ``spec`` says.
+        """
+        images, instructions, proprio = self._prepare(inputs)
+        goal_shape = self.model.goal_noise_shape
+        goal_noise = None
+        if goal_shape is not None:
+            goal_noise = self._noise(inputs, GOAL_STREAM, goal_shape)
+        actions = self.model.sample_actions(
+            images, instructions, proprio, self._action_noise(inputs), goal_noise
+        )
+        targets = self._normalizer.unnormalize(actions.cpu().numpy(), "action")
+        agent_pos = np.stack([item.observation["agent_pos"] for item in inputs])
+        return expand_targets(agent_pos, targets, self._steps_per_target)
+
+    def answer(self, images: UInt8[np.ndarray, "B H W 3"], questions: Sequence[str]) -> list[str]:
+        """Greedy answers of the model's own E_sem, one for each question and picture."""
+        return _answer(self.model.vlm, images, questions)
+
+    def attention_maps(
+        self, inputs: Sequence[PolicyInput]
+    ) -> dict[str, Float32[np.ndarray, "B h w"] | None]:
+        """Where the action tokens look in the first camera; see ``VLA.attention_maps``."""
+        maps = self.model.attention_maps(*self._prepare(inputs), self._action_noise(inputs))
+        return {name: None if m is None else m.cpu().numpy() for name, m in maps.items()}
+
+    def predict_goals(self, inputs: Sequence[PolicyInput]) -> UInt8[np.ndarray, "B H W 3"] | None:
+        """The first camera's picture that the model expects at the end of the chunk.
+
+        Returns:
+            None where the variant predicts no picture.
+        """
+        shape = self.model.goal_noise_shape
+        if shape is None:
+            return None
+        images, instructions, _ = self._prepare(inputs)
+        noise = self._noise(inputs, GOAL_STREAM, shape)
+        return self.model.predict_goal(images, instructions, noise).cpu().numpy()
+
+    def _prepare(self, inputs: Sequence[PolicyInput]) -> tuple[Tensor, list[str], Tensor]:
+        """Pictures [B, V, H, W, 3], instructions, normalised proprio [B, P]."""
+        if not inputs:
+            raise ShapeError("expected at least one input, got none.")
+        expected = (*self.spec.image_size, 3)
+        for item in inputs:
+            for camera in self.spec.cameras:
+                picture = item.observation["pixels"].get(camera)
+                if picture is None or picture.shape != expected or picture.dtype != np.uint8:
+                    got = "nothing" if picture is None else f"{picture.dtype} {picture.shape}"
+                    raise ShapeError(f"camera {camera!r}: expected uint8 {expected}, got {got}.")
+        pixels = [item.observation["pixels"] for item in inputs]
+        images = np.stack([[row[camera] for camera in self.spec.cameras] for row in pixels])
+        agent_pos = np.stack([item.observation["agent_pos"] for item in inputs])
+        proprio = self._normalizer.normalize(agent_pos, "proprio")
+        device = self.model.vlm.device
+        return (
+            torch.from_numpy(images).to(device),
+            [item.instruction for item in inputs],
+            torch.from_numpy(proprio).to(device),
+        )
+
+    def _action_noise(self, inputs: Sequence[PolicyInput]) -> Tensor:
+        config = self.model.config
+        return self._noise(inputs, ACTION_STREAM, (config.chunk, config.action_dim))
+
+    def _noise(self, inputs: Sequence[PolicyInput], stream: int, shape: tuple[int, int]) -> Tensor:
+        """Normal noise [B, *shape] that depends on each input's seed and step alone."""
+        rows = [
+            np.random.default_rng([i.seed, i.step, stream]).standard_normal(shape, np.float32)
+            for i in inputs
+        ]
+        return torch.from_numpy(np.stack(rows)).to(self.model.vlm.device)
+
+
+class _Extra:
+    """A checkpoint's ``extra`` that names what it lacks."""
+
+    def __init__(self, path: Path, values: dict[str, Any]) -> None:
+        self._path, self._values = path, values
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._values:
+            raise CheckpointError(
+                f"{self._path} has no {key!r} in its extra values, which a policy needs; it has "
+                f"{', '.join(sorted(self._values)) or 'none'}. Train it again with this version."
+            )
+        return self._values[key]
+
+
+def _restore_e_sem(model: VLA, own: Checkpoint, vlm: Checkpoint, path: Path) -> None:
+    if vlm.kind != "vlm" or vlm.tokenizer is None or own.tokenizer is None:
+        raise CheckpointError(f"expected a VLM checkpoint at {path}, got kind {vlm.kind!r}.")
+    if vlm.tokenizer.to_json() != own.tokenizer.to_json():
+        raise CheckpointError(
+            f"{path} has another tokenizer than the policy, so it is not the VLM that the policy "
+            "started from; give that one."
+        )
+    assign(dict(model.vlm.sem_parameters()), vlm.state, f"E_sem of the policy, from {path}")
+
+
+def _answer(vlm: VLM, images: UInt8[np.ndarray, "B H W 3"], questions: Sequence[str]) -> list[str]:
+    if images.ndim != 4 or len(images) != len(questions) or images.dtype != np.uint8:
+        raise ShapeError(
+            f"expected uint8 [B={len(questions)}, H, W, 3] for as many questions, got "
+            f"{images.dtype} {images.shape}."
+        )
+    return vlm.answer(torch.from_numpy(np.array(images)).to(vlm.device), questions)
+
+
+def expand_targets(
+    agent_pos: Float32[np.ndarray, "B A"],
+    targets: Float32[np.ndarray, "B K A"],
+    steps_per_target: int,
+) -> Float32[np.ndarray, "B T A"]:
+    """Control steps that reach each target at the end of its interval, on straight lines.
+
+    Args:
+        agent_pos: where the first line starts.
+        targets: K targets.
+        steps_per_target: control steps in an interval.
+
+    Returns:
+        [B, T=K*steps_per_target, A].
+
+    Raises:
+        ShapeError: ``agent_pos`` has other dimensions than an action.
+    """
+    if agent_pos.shape != (targets.shape[0], targets.shape[2]):
+        raise ShapeError(
+            f"expected agent_pos [B, A] = {(targets.shape[0], targets.shape[2])}, got "
+            f"{agent_pos.shape}."
+        )
+    before = np.concatenate([agent_pos[:, None], targets[:, :-1]], axis=1)[:, :, None]
+    share = (np.arange(1, steps_per_target + 1) / steps_per_target).astype(np.float32)[:, None]
+    steps = before * (1 - share) + targets[:, :, None] * share
+    return steps.reshape(len(targets), -1, targets.shape[2]).astype(np.float32)
+
+
+_LOADED: OrderedDict[tuple[PolicyRef, int], VLAPolicy] = OrderedDict()
+
+
+def load_policy(ref: PolicyRef) -> VLAPolicy:
+    """The policy that ``ref`` names, loaded once in a process.
+
+    A checkpoint that was written anew is loaded anew; the ``MAX_LOADED`` last used are kept.
+
+    Raises:
+        CheckpointError: as ``VLAPolicy``.
+    """
+    path = Path(ref.checkpoint)
+    key = (ref, path.stat().st_mtime_ns if path.is_file() else 0)
+    policy = _LOADED.pop(key, None)
+    if policy is None:
+        restore = ref.restore_e_sem_from
+        policy = VLAPolicy(path, e_sem_from=None if restore is None else Path(restore))
+    _LOADED[key] = policy
+    while len(_LOADED) > MAX_LOADED:
+        _LOADED.popitem(last=False)
+    return policy

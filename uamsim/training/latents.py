@@ -1,0 +1,55 @@
+"""Latents of a frozen VAE, encoded once and shared by every trial."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from uamsim.contract import content_hash
+from uamsim.errors import StorageError
+from uamsim.models.vae import VAE
+
+_BATCH = 256
+
+
+@torch.inference_mode()
+def encode_frames(vae: VAE, frames: np.ndarray) -> np.ndarray:
+    """Latents float32 [N, T, C] of uint8 [N, H, W, 3]."""
+    return np.concatenate(
+        [
+            vae.encode(torch.from_numpy(np.ascontiguousarray(frames[i : i + _BATCH]))).numpy()
+            for i in range(0, len(frames), _BATCH)
+        ]
+    )
+
+
+def cached_latents(vae: VAE, frames: np.ndarray, folder: Path) -> np.ndarray:
+    """Latents of a dataset's frames, kept in ``folder`` under the hash of the VAE's weights.
+
+    Args:
+        vae: the encoder.
+        frames: uint8 [N, H, W, 3].
+        folder: where to keep them.
+
+    Returns:
+        A read-only memory map, float32 [N, T, C].
+
+    Raises:
+        StorageError: they cannot be written.
+    """
+    weights = {name: value.sum().item() for name, value in vae.state_dict().items()}
+    path = folder / f"{content_hash([weights, list(frames.shape)])}.npy"
+    if not path.exists():
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                np.save(file, encode_frames(vae, frames))
+            os.replace(partial, path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise StorageError(
+                f"cannot keep latents in {folder}: {error}. Free some space."
+            ) from error
+    return np.load(path, mmap_mode="r")

@@ -1,0 +1,178 @@
+"""Making the "public models" that a study starts from: tokenizer, VLM, VAE, generation expert."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from uamsim.data.captions import draw_caption
+from uamsim.data.scene_change import SceneChangeDataset
+from uamsim.data.vqa import VQADataset
+from uamsim.models.checkpoint import load_checkpoint, save_checkpoint
+from uamsim.models.config import GeneratorConfig, VAEConfig, VLMConfig
+from uamsim.models.generator import Generator
+from uamsim.models.tokenizer import Tokenizer
+from uamsim.models.vae import VAE
+from uamsim.models.vlm import VLM
+from uamsim.training.config import PretrainingConfig
+from uamsim.training.latents import encode_frames
+from uamsim.training.loop import STATE_NAME, Progress, fit, make_optimizer
+
+MODEL_NAME = "model.safetensors"
+
+
+def train_tokenizer(texts: Iterable[str], vocab_size: int, out: Path) -> Path:
+    """Trains the byte-level BPE and writes ``out/tokenizer.json``."""
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "tokenizer.json"
+    Tokenizer.train(texts, vocab_size).save(path)
+    return path
+
+
+def _pairs(
+    dataset: VQADataset, row: int, rng: np.random.Generator, config: PretrainingConfig
+) -> list[tuple[str, str]]:
+    questions = dataset.questions(row, rng, config.qa_per_image)
+    captions = [draw_caption(dataset.facts(row), rng) for _ in range(config.captions_per_image)]
+    return [(item.question, item.answer) for item in questions] + captions
+
+
+def pretrain_vlm(
+    config: PretrainingConfig,
+    model_config: VLMConfig,
+    *,
+    vqa_root: Path,
+    tokenizer_path: Path,
+    out: Path,
+    report: Progress,
+) -> None:
+    """Question answering and captioning by next-token prediction over rendered scenes.
+
+    Args:
+        config: budget, pairs an image, seed.
+        model_config: sizes.
+        vqa_root: a question set (``data.vqa``); its training part is used.
+        tokenizer_path: from ``train_tokenizer``.
+        out: folder for the resumable state and ``model.safetensors``.
+        report: progress.
+    """
+    dataset = VQADataset(vqa_root, "train")
+    model = VLM(model_config, Tokenizer.load(tokenizer_path), seed=config.seed)
+
+    def step_loss(rng: np.random.Generator, noise: torch.Generator) -> dict[str, torch.Tensor]:
+        del noise
+        rows = rng.integers(len(dataset), size=config.vlm.batch_size)
+        pairs = [_pairs(dataset, int(row), rng, config) for row in rows]
+        loss = model.answer_loss(
+            torch.from_numpy(dataset.images[rows]),
+            [[question for question, _ in row] for row in pairs],
+            [[answer for _, answer in row] for row in pairs],
+        )
+        return {"total": loss}
+
+    fit(
+        model,
+        make_optimizer(config.vlm, model.named_parameters()),
+        step_loss,
+        config.vlm,
+        seed=config.seed,
+        state_path=out / STATE_NAME,
+        report=report,
+    )
+    save_checkpoint(out / MODEL_NAME, model, kind="vlm", config=model_config)
+
+
+def pretrain_vae(
+    config: PretrainingConfig,
+    model_config: VAEConfig,
+    *,
+    vqa_root: Path,
+    scene_change_root: Path,
+    out: Path,
+    report: Progress,
+) -> None:
+    """Reconstruction of pictures; then the latents' normalisation is fitted.
+
+    Args:
+        config: budget and seed.
+        model_config: sizes.
+        vqa_root: a question set; the pictures of its training part are used.
+        scene_change_root: a set of ``data.scene_change``; both sides of each pair are used.
+        out: folder for the resumable state and ``model.safetensors``.
+        report: progress.
+    """
+    pairs = SceneChangeDataset(scene_change_root)
+    sources = (VQADataset(vqa_root, "train").images, pairs.before, pairs.after)
+    model = VAE(model_config, seed=config.seed)
+
+    def draw(rng: np.random.Generator, size: int) -> torch.Tensor:
+        which = rng.integers(len(sources), size=size)
+        rows = [
+            source[rng.integers(len(source), size=np.count_nonzero(which == i))]
+            for i, source in enumerate(sources)
+        ]
+        return torch.from_numpy(np.concatenate(rows))
+
+    fit(
+        model,
+        make_optimizer(config.vae, model.named_parameters()),
+        lambda rng, noise: {"total": model.loss(draw(rng, config.vae.batch_size), noise)},
+        config.vae,
+        seed=config.seed,
+        state_path=out / STATE_NAME,
+        report=report,
+    )
+    model.fit_normalization(draw(np.random.default_rng(config.seed), 512))
+    save_checkpoint(out / MODEL_NAME, model, kind="vae", config=model_config)
+
+
+def pretrain_generator(
+    config: PretrainingConfig,
+    model_config: GeneratorConfig,
+    *,
+    vlm_path: Path,
+    vae_path: Path,
+    scene_change_root: Path,
+    out: Path,
+    report: Progress,
+) -> None:
+    """Flow matching of worded scene changes, with E_sem and the VAE frozen.
+
+    Args:
+        config: budget and seed.
+        model_config: sizes.
+        vlm_path: checkpoint that gives E_sem.
+        vae_path: checkpoint that gives the latents, which are encoded once.
+        scene_change_root: a set of ``data.scene_change``.
+        out: folder for the resumable state and ``model.safetensors``.
+        report: progress.
+    """
+    pairs = SceneChangeDataset(scene_change_root)
+    vlm = load_checkpoint(vlm_path)
+    vae = load_checkpoint(vae_path).build_vae()
+    model = Generator(model_config, vlm.build_vlm().tokenizer, seed=config.seed)
+    model.init_from(vlm.state, vae.state_dict())
+    before, after = encode_frames(vae, pairs.before), encode_frames(vae, pairs.after)
+
+    def step_loss(rng: np.random.Generator, noise: torch.Generator) -> dict[str, torch.Tensor]:
+        rows = rng.integers(len(pairs), size=config.generator.batch_size)
+        loss = model.loss(
+            torch.from_numpy(pairs.before[rows]),
+            [pairs.instructions[row] for row in rows],
+            torch.from_numpy(before[rows]),
+            torch.from_numpy(after[rows]),
+            noise,
+        )
+        return {"total": loss}
+
+    fit(
+        model,
+        make_optimizer(config.generator, model.expert_parameters()),
+        step_loss,
+        config.generator,
+        seed=config.seed,
+        state_path=out / STATE_NAME,
+        report=report,
+    )
+    save_checkpoint(out / MODEL_NAME, model, kind="generator", config=model_config)

@@ -1,0 +1,114 @@
+"""Action tuning: from pretrained experts to a policy, on action data alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from uamsim.contract import CONTROL_HZ
+from uamsim.data.action_data import ActionDataset
+from uamsim.models.checkpoint import load_checkpoint, save_checkpoint
+from uamsim.models.config import VLAConfig
+from uamsim.models.vla import VLA
+from uamsim.training.config import TuningConfig
+from uamsim.training.latents import cached_latents
+from uamsim.training.loop import STATE_NAME, Progress, fit, make_optimizer
+
+LATENTS_FOLDER = "latents"
+
+
+def tune(
+    config: TuningConfig,
+    model_config: VLAConfig,
+    *,
+    e_sem_trainable: bool,
+    dataset_root: Path,
+    cameras: tuple[str, ...],
+    vlm_path: Path,
+    vae_path: Path,
+    generator_path: Path,
+    out: Path,
+    seed: int,
+    report: Progress,
+    on_snapshot: Callable[[int, Path], None],
+) -> Path:
+    """Tunes one variant; goes on from ``out`` where an earlier call was killed.
+
+    Args:
+        config: budget and rates; the same for every variant.
+        model_config: sizes and wiring of the variant.
+        e_sem_trainable: False freezes E_sem.
+        dataset_root: demonstrations in the LeRobot layout.
+        cameras: the views that the model sees, in order.
+        vlm_path: checkpoint that E_sem starts from.
+        vae_path: checkpoint of the VAE.
+        generator_path: checkpoint that E_dor starts from in ``gen_init`` and ``uam``.
+        out: folder for the state and the snapshots ``step-000300.safetensors``.
+        seed: decides the new weights, the order of the data and the noise.
+        report: progress.
+        on_snapshot: called with (step, checkpoint) after each snapshot was saved; if it raises,
+            the next call repeats it.
+
+    Returns:
+        The last snapshot.
+
+    Raises:
+        CheckpointError: a checkpoint is missing, corrupt or of other sizes.
+        DatasetError: the demonstrations are missing or corrupt.
+        UamsimError: the loss is not finite.
+    """
+    data = ActionDataset(dataset_root, chunk=model_config.chunk, cameras=cameras)
+    source = load_checkpoint(vlm_path)
+    model = VLA(model_config, source.build_vlm().tokenizer, seed=seed)
+    vae_state = load_checkpoint(vae_path).state
+    needs_generator = model_config.dorsal_init == "generator"
+    generator_state = load_checkpoint(generator_path).state if needs_generator else None
+    model.init_from(source.state, vae_state, generator_state)
+    model.set_e_sem_trainable(e_sem_trainable)
+    latents = None
+    if model_config.dorsal_input == "vae":
+        latents = cached_latents(model.vae, data.frames[0], dataset_root / LATENTS_FOLDER)
+
+    def step_loss(rng: np.random.Generator, noise: torch.Generator) -> dict[str, torch.Tensor]:
+        batch = data.sample(rng, config.batch_size)
+        now = goal = None
+        if latents is not None:
+            now, goal = (torch.from_numpy(latents[ids]) for ids in batch["frame_ids"].T)
+        return model.losses(model.to_batch(batch, now, goal), noise)
+
+    sem = {id(p) for _, p in model.e_sem_parameters()}
+    rate_of = {
+        name: config.e_sem_learning_rate if id(p) in sem else config.learning_rate
+        for name, p in model.named_parameters()
+    }
+    extra = {
+        "normalizer": data.normalizer.to_json(),
+        "cameras": list(cameras),
+        "image_size": list(data.frames[0].shape[1:3]),
+        "control": data.dataset.control,
+        "fps": data.dataset.fps,
+        "control_hz": CONTROL_HZ,
+        "seed": seed,
+    }
+
+    def snapshot(step: int) -> Path:
+        path = out / f"step-{step:06d}.safetensors"
+        save_checkpoint(path, model, kind="vla", config=model_config, extra=extra | {"step": step})
+        return path
+
+    def save_and_measure(step: int) -> Callable[[], None]:
+        return lambda: on_snapshot(step, snapshot(step))
+
+    fit(
+        model,
+        make_optimizer(config, model.named_parameters(), rate_of.__getitem__),
+        step_loss,
+        config,
+        seed=seed,
+        state_path=out / STATE_NAME,
+        report=report,
+        save_at={step: save_and_measure(step) for step in config.snapshot_steps},
+        save_every=300,
+    )
+    return out / f"step-{config.steps:06d}.safetensors"
