@@ -9,7 +9,7 @@ from uamsim.errors import SceneError
 
 Region = tuple[float, float, float, float]
 """x low, x high, y low, y high (m)."""
-_RESTARTS = 200
+_RESTARTS = 500
 _TRIES = 40
 
 
@@ -31,7 +31,7 @@ def lay_out(
         taken: circles (x, y, radius) that are there already.
 
     Raises:
-        SceneError: no room was found in 200 tries.
+        SceneError: no room was found in 500 tries.
     """
     for _ in range(_RESTARTS):
         circles = list(taken)

@@ -13,6 +13,7 @@ import numpy as np
 
 from uamsim.errors import SceneError
 from uamsim.lexicon import LEXICON
+from uamsim_envs.meshes import MESHES
 from uamsim_envs.rendering import HIDDEN_GROUP, VISIBLE_GROUP
 
 Vec3 = tuple[float, float, float]
@@ -62,55 +63,6 @@ class Category:
     grasp_height: float
 
 
-def _lathe(profile: Sequence[tuple[float, float]], sides: int) -> tuple[np.ndarray, np.ndarray]:
-    """A closed surface of revolution; the profile (radius, z) runs with the outside on its right.
-
-    Its first and last points lie on the axis.
-    """
-    angles = np.linspace(0.0, 2.0 * math.pi, sides, endpoint=False)
-    inner = profile[1:-1]
-    vertices = [(r * math.cos(a), r * math.sin(a), z) for r, z in inner for a in angles]
-    first, last = len(vertices), len(vertices) + 1
-    vertices += [(0.0, 0.0, profile[0][1]), (0.0, 0.0, profile[-1][1])]
-    faces = []
-    top = (len(inner) - 1) * sides
-    for i in range(sides):
-        j = (i + 1) % sides
-        faces += [(first, j, i), (last, top + i, top + j)]
-        for ring in range(0, top, sides):
-            a, b, c, d = ring + i, ring + j, ring + sides + j, ring + sides + i
-            faces += [(a, b, c), (a, c, d)]
-    return np.array(vertices), np.array(faces)
-
-
-def _prism(outline: Sequence[tuple[float, float]], height: float) -> tuple[np.ndarray, np.ndarray]:
-    """A prism over a counter-clockwise outline that is star-shaped about the origin."""
-    n = len(outline)
-    vertices = [(x, y, 0.0) for x, y in outline] + [(x, y, height) for x, y in outline]
-    vertices += [(0.0, 0.0, 0.0), (0.0, 0.0, height)]
-    faces = []
-    for i in range(n):
-        j = (i + 1) % n
-        faces += [(i, j, n + j), (i, n + j, n + i), (2 * n, j, i), (2 * n + 1, n + i, n + j)]
-    return np.array(vertices), np.array(faces)
-
-
-def _polygon(radii: Sequence[float], first: float = math.pi / 2) -> list[tuple[float, float]]:
-    step = 2.0 * math.pi / len(radii)
-    return [
-        (r * math.cos(first + i * step), r * math.sin(first + i * step))
-        for i, r in enumerate(radii)
-    ]
-
-
-_BOWL = ((0, 0), (0.036, 0), (0.048, 0.016), (0.056, 0.042), (0.051, 0.042), (0.042, 0.016),
-         (0.036, 0.009), (0, 0.008))  # fmt: skip
-MESHES: dict[str, tuple[np.ndarray, np.ndarray]] = {
-    "cone": _lathe(((0, 0), (0.030, 0), (0.0035, 0.066), (0, 0.066)), 16),
-    "star": _prism(_polygon([0.036, 0.0165] * 5), 0.026),
-    "triangle": _prism(_polygon([0.044] * 3), 0.018),
-    "bowl": _lathe(_BOWL, 20),
-}
 _HOUSING = Part(shape="box", size=(0.043, 0.043, 0.011), pos=(0, 0, 0.011), rgb=(0.13, 0.13, 0.14))
 _CAP_Z = 0.030
 _CAP_H = 0.010
@@ -291,12 +243,6 @@ CATEGORIES: dict[str, Category] = {
 def _quat(yaw: float, pitch: float) -> tuple[float, float, float, float]:
     cy, sy, cp, sp = (f(a / 2) for a in (yaw, pitch) for f in (math.cos, math.sin))
     return (cy * cp, -sy * sp, cy * sp, sy * cp)
-
-
-def add_meshes(spec: mujoco.MjSpec) -> None:
-    """Adds the meshes that the categories use; once a spec."""
-    for name, (vertices, faces) in MESHES.items():
-        spec.add_mesh(name=name, uservert=vertices.ravel(), userface=faces.ravel())
 
 
 def add_parts(

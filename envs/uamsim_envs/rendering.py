@@ -4,6 +4,7 @@ Two profiles: "fast" has no shadows, no reflections, no multisampling and few ve
 is for people. Which one made a picture is part of a result's identity.
 """
 
+import atexit
 import contextlib
 import importlib
 import os
@@ -69,14 +70,19 @@ def make_current() -> None:
     """Makes this process's GL context current, creating it on the first call.
 
     Raises:
-        RenderingUnavailableError: neither EGL nor OSMesa gives a context.
+        RenderingUnavailableError: neither EGL nor OSMesa gives a context, or the process was
+            forked from one that had made its own.
     """
     global _gl_context, _gl_pid
-    if _gl_context is None or _gl_pid != os.getpid():
-        # A forked process cannot use its parent's context.
-        if _gl_context is not None:
-            _forget_opengl()
+    if _gl_context is not None and _gl_pid != os.getpid():
+        raise RenderingUnavailableError(
+            "this process was forked from one that had already rendered, and cannot use its OpenGL "
+            "context. Start workers with the 'spawn' method, as in "
+            "gymnasium.vector.AsyncVectorEnv(..., context='spawn')."
+        )
+    if _gl_context is None:
         _gl_context, _gl_pid = _make_context(), os.getpid()
+        atexit.register(_gl_context.free)
     _gl_context.make_current()
 
 

@@ -52,7 +52,12 @@ def _tiny() -> ExperimentSpec:
 
 def _debug() -> ExperimentSpec:
     """Tests the plumbing in a few minutes; its numbers mean nothing."""
-    brief = {"batch_size": 8, "warmup_steps": 2, "log_every": 2}
+
+    def brief(steps: int) -> OptimConfig:
+        return OptimConfig(
+            steps=steps, batch_size=8, learning_rate=1e-3, warmup_steps=2, log_every=2
+        )
+
     return _spec(
         "debug",
         PRESETS["tiny"],
@@ -62,12 +67,14 @@ def _debug() -> ExperimentSpec:
         vqa=VQAConfig(num_train_scenes=64, num_test_scenes=32, questions_per_skill_test=8),
         scene_changes=SceneChangeConfig(num_pairs=32),
         pretraining=PretrainingConfig(
-            vlm=OptimConfig(steps=10, learning_rate=1e-3, **brief),
-            vae=OptimConfig(steps=10, learning_rate=1e-3, **brief),
-            generator=OptimConfig(steps=6, learning_rate=1e-3, **brief),
+            vlm=brief(10),
+            vae=brief(10),
+            generator=brief(6),
             tokenizer_texts=500,
         ),
-        tuning=TuningConfig(steps=6, snapshots=(0.5, 1.0), **brief),
+        tuning=TuningConfig(
+            steps=6, batch_size=8, warmup_steps=2, log_every=2, snapshots=(0.5, 1.0)
+        ),
         evaluation=EvaluationConfig(
             episodes=1,
             in_domain_episodes=2,

@@ -1,10 +1,10 @@
 import pytest
 import torch
-from conftest import micro_vla
 from torch.nn.attention.flex_attention import create_block_mask, create_mask
 
 from uamsim.errors import ConfigError
 from uamsim.models.segments import PADDING, Kind, Layout, Segment
+from uamsim.testing.models import micro_vla
 
 TABLE = {
     ("no_dorsal", ()): ["V", "VL", "VLS", "VLSA"],

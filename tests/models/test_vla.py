@@ -2,7 +2,6 @@ import dataclasses
 
 import pytest
 import torch
-from conftest import INSTRUCTIONS, make_batch, micro_config, micro_vla
 from torch import Tensor
 
 from uamsim.errors import CheckpointError, ConfigError, ShapeError
@@ -14,6 +13,7 @@ from uamsim.models.sequence import plan
 from uamsim.models.vae import VAE
 from uamsim.models.vla import VLA, VLABatch
 from uamsim.models.vlm import SEM, VLM
+from uamsim.testing.models import INSTRUCTIONS, make_batch, micro_config, micro_vla
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -183,9 +183,8 @@ def test_init_from_puts_weights_where_the_variant_says(variant: str) -> None:
     assert torch.equal(own, from_vlm) == (config.dorsal_init == "vlm")
     assert torch.equal(own, from_generator) == (config.dorsal_init == "generator")
     if config.dorsal_input == "vae":
-        assert torch.equal(
-            vla.vae.state_dict()["encoder.0.weight"], vae.state_dict()["encoder.0.weight"]
-        )
+        encoder = [m.state_dict()["encoder.0.weight"] for m in (vla.vae, vae)]
+        assert torch.equal(*encoder)
         assert torch.equal(vla.latent.vae2llm.weight, pretrained.latent.vae2llm.weight)
 
 

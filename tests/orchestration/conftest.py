@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from uamsim.contract import SKILLS, Question
-from uamsim.orchestration import media, policies, stages
+from uamsim.contract import SKILLS, PolicySpec, Question
+from uamsim.orchestration import media, stages
 from uamsim.orchestration.experiments import build_experiment
 from uamsim.orchestration.spec import DemonstrationConfig, EvaluationConfig
 from uamsim.testing.data import FakeAnswerer
@@ -71,24 +71,20 @@ def work(monkeypatch, tmp_path):
     monkeypatch.setattr("uamsim.orchestration.store.SHIPPED_ROOT", tmp_path / "shipped")
     for kind in ("demonstrations", "vqa", "scene_changes", *stages.PRETRAINED, "vqa_test"):
         monkeypatch.setattr(stages, f"_{kind}", functools.partial(_fake_make, work, kind))
-    questions = [
-        (0, Question(skill=skill, question=f"{skill}?", answer="yes")) for skill in SKILLS
-    ]
+    questions = [(0, Question(skill=skill, question=f"{skill}?", answer="yes")) for skill in SKILLS]
     images = np.zeros((1, *SIZE, 3), np.uint8)
     monkeypatch.setattr(
         "uamsim.orchestration.measuring.test_set", lambda _root: (images, questions)
     )
     serving = types.ModuleType("uamsim.serving.policy")
-    serving.VLAPolicy = functools.partial(FakeVLA, work)  # pyright: ignore[reportAttributeAccessIssue]
+    serving.load_policy = functools.partial(FakeVLA, work)  # pyright: ignore[reportAttributeAccessIssue]
     serving.VLMAnswerer = lambda _path: Yes()  # pyright: ignore[reportAttributeAccessIssue]
     monkeypatch.setitem(sys.modules, "uamsim.serving.policy", serving)
     tuning = types.ModuleType("uamsim.training.tuning")
     tuning.tune = functools.partial(fake_tune, work)  # pyright: ignore[reportAttributeAccessIssue]
     monkeypatch.setitem(sys.modules, "uamsim.training.tuning", tuning)
     monkeypatch.setattr(media, "make_media", lambda *_args: {})
-    policies._load.cache_clear()
-    yield work
-    policies._load.cache_clear()
+    return work
 
 
 class Yes(FakeAnswerer):
@@ -97,10 +93,8 @@ class Yes(FakeAnswerer):
 
 
 class FakeVLA(ReachPolicy):
-    def __init__(self, work, checkpoint: Path, *, e_sem_from=None, fps=10):
-        from uamsim.contract import PolicySpec
-
-        assert checkpoint.is_file()
+    def __init__(self, work, reference):
+        assert Path(reference.checkpoint).is_file()
         super().__init__(
             spec=PolicySpec(cameras=("primary",), image_size=SIZE, control="ee", horizon=50)
         )
@@ -119,13 +113,12 @@ def _fake_make(work, kind, spec, store, out, workers, report):
         stages.make(spec, store, name, 1, report)
     work.begin()
     (out / "model.safetensors").write_text(kind)
-    (out / "training_state.safetensors").write_text("state")
     work.end(kind)
     report(1, 1, {})
 
 
-def fake_tune(work, config, *, out, report, on_snapshot, seed, trainable_e_sem, vla, **paths):
-    assert all(path.exists() for path in paths.values())
+def fake_tune(work, config, model, *, out, report, on_snapshot, seed, e_sem_trainable, **rest):
+    assert all(path.exists() for path in rest.values() if isinstance(path, Path))
     state = out / "step"
     out.mkdir(parents=True, exist_ok=True)
     start = int(state.read_text()) if state.exists() else 0
@@ -134,7 +127,7 @@ def fake_tune(work, config, *, out, report, on_snapshot, seed, trainable_e_sem, 
         report(step, config.steps, {"total": 1 / step})
         if step in config.snapshot_steps:
             checkpoint = out / f"step-{step}.safetensors"
-            checkpoint.write_text(f"{seed} {step} {trainable_e_sem} {vla.dynamics}")
+            checkpoint.write_text(f"{seed} {step} {e_sem_trainable} {model.dynamics}")
             on_snapshot(step, checkpoint)
         state.write_text(str(step))
         work.end(f"{out.name} step {step}")

@@ -50,7 +50,6 @@ def test_whole_run_gives_valid_results(spec, work, tmp_path):
     assert {r["step"] for r in value["curves"]} == set(spec.tuning.snapshot_steps)
     assert value["timing"]["total"] > 0
     assert max(work.finished.values()) == 1
-    assert not list((tmp_path / "cache").rglob("training_state*"))
 
 
 def test_killed_anywhere_and_resumed_redoes_nothing_finished(spec, work, tmp_path):

@@ -58,6 +58,7 @@ def test_matched_gap_reads_both_curves_at_one_success():
     assert gap == pytest.approx(0.8 - 0.5)
     assert matched_gap(a, [(1, 0.9, 0.5)]) is None
     assert matched_gap([], b) is None
+    assert matched_gap([(1, 0.0, 0.9)], [(1, 0.0, 0.5)]) is None
 
 
 def test_one_seed_leaves_retention_unresolved_and_success_decided(make_results):

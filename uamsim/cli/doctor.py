@@ -291,7 +291,9 @@ def check_ray() -> Check:
 
 def check_cache() -> Check:
     """The cache can be written and has room."""
-    folder = Path(os.environ.get("UAMSIM_CACHE") or Path.home() / ".cache" / "uamsim").absolute()
+    from uamsim.orchestration.store import default_root
+
+    folder = default_root()
     nearest = next(p for p in (folder, *folder.parents) if p.exists())
     mend = "Point UAMSIM_CACHE to a folder with room."
     if not os.access(nearest, os.W_OK):
@@ -343,8 +345,9 @@ def check_font() -> Check:
 
 def check_models() -> Check:
     """Pretrained tiny models came with the package."""
-    folder = _ROOT / "uamsim" / "models" / "pretrained"
-    shipped = sorted({path.parent.name for path in folder.glob("*/*.safetensors")})
+    from uamsim.orchestration.store import SHIPPED_ROOT
+
+    shipped = sorted({path.parent.name for path in SHIPPED_ROOT.glob("*/*.safetensors")})
     if shipped:
         return Check(name="shipped models", status="ok", found=", ".join(shipped))
     return Check(

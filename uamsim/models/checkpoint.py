@@ -1,5 +1,6 @@
 """Checkpoints: one safetensors file with config, tokenizer and format version in its header."""
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -160,7 +161,8 @@ def save_checkpoint(
         save_file(state, partial, metadata={HEADER_KEY: json.dumps(header, sort_keys=True)})
         os.replace(partial, path)
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise StorageError(
             f"cannot write the checkpoint {path}: {error}. Free some space or choose another "
             "folder; what was there before is unchanged."

@@ -17,6 +17,7 @@ from uamsim.evaluation.forgetting import (
 )
 from uamsim.evaluation.jobs import RolloutBackend, RolloutJob
 from uamsim.evaluation.statistics import Rate, rate, success_rates
+from uamsim.orchestration.policies import CheckpointFactory
 from uamsim.orchestration.spec import ExperimentSpec
 
 Scores = dict[str, list[int]]
@@ -75,19 +76,15 @@ def measure_before(vlm: Path, vqa_root: Path, per_skill: int) -> dict[str, Any]:
     return measure(questions) | {"snapshot": measure(subset(questions, per_skill))}
 
 
-def measure_policy(
-    checkpoint: Path, spec: ExperimentSpec, vqa_root: Path, *, per_skill: int | None = None
-) -> Scores:
+def measure_policy(checkpoint: Path, vqa_root: Path, *, per_skill: int | None = None) -> Scores:
     """Scores of a tuned model's VLM, over all questions or the first of each skill.
 
     Raises:
         CheckpointError: the checkpoint is missing, corrupt or of another kind.
     """
-    from uamsim.serving.policy import VLAPolicy
-
     images, questions = test_set(vqa_root)
     chosen = questions if per_skill is None else subset(questions, per_skill)
-    policy = VLAPolicy(checkpoint, fps=spec.demonstrations.fps)
+    policy = CheckpointFactory(name=checkpoint.stem, checkpoint=checkpoint)().policy
     return scores_to_json(score(policy, chosen, images))
 
 

@@ -73,7 +73,7 @@ def run_experiment(
     todo = [trial for trial in trials if not is_finished(context, trial)]
     if todo:
         detail = f"{len(todo)} of {len(trials)} to run, {runner.workers} at a time"
-        with console.stage("trials", detail):
+        with console.stage("trials", detail, num_tasks=len(todo)):
             runner.run_trials(context, trials, console)
     trained = rollouts.trained(context, trials)
     records = _roll_out(context, trained, "roll-outs", runner, console)

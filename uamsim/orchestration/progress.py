@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -82,10 +82,16 @@ class TaskState:
     metrics: Mapping[str, float]
     eta_s: float | None
 
+    @property
+    def finished(self) -> bool:
+        """Whether its last step is done."""
+        return self.step >= self.total
+
     def line(self) -> str:
         """One line: step of total, the leading metrics, time left."""
         shown = " ".join(f"{key} {value:.3g}" for key, value in list(self.metrics.items())[:3])
-        eta = "" if self.eta_s is None else f" · ETA {duration(self.eta_s)}"
+        known = self.eta_s is not None and not self.finished
+        eta = f" · ETA {duration(self.eta_s or 0.0)}" if known else ""
         return f"{self.name}: {self.step}/{self.total}{' · ' if shown else ''}{shown}{eta}"
 
 
@@ -103,7 +109,7 @@ class Console:
         self.stream = stream or sys.stderr
         self.live = self.stream.isatty()
         self.timing: dict[str, float] = dict(read_json(timing_file) or {})
-        self.stage_name = ""
+        self.stage_name, self._num_tasks = "", 1
         self._printed: dict[str, float] = {}
 
     def report(self, task: str) -> FileReport:
@@ -115,9 +121,15 @@ class Console:
         print(text, file=self.stream, flush=True)
 
     @contextlib.contextmanager
-    def stage(self, name: str, detail: str = "") -> Iterator[None]:
-        """Times a stage and shows its tasks while it runs."""
-        self.stage_name = name
+    def stage(self, name: str, detail: str = "", *, num_tasks: int = 1) -> Iterator[None]:
+        """Times a stage and shows its tasks while it runs.
+
+        Args:
+            name: of the stage, also in results.json's timing.
+            detail: what it will do.
+            num_tasks: how many tasks will report; with several, the stage has an ETA of its own.
+        """
+        self.stage_name, self._num_tasks = name, num_tasks
         started = time.time()
         self._clear()
         self.print(f"[{time.strftime('%H:%M:%S')}] {name}{': ' if detail else ''}{detail}")
@@ -154,6 +166,15 @@ class Console:
             )
         return states
 
+    def summary(self, states: Sequence[TaskState], elapsed_s: float) -> str:
+        """The stage in one line: tasks finished, time left at the rate so far."""
+        share = sum(s.step / max(s.total, 1) for s in states) / self._num_tasks
+        if self._num_tasks == 1:
+            return f"{self.stage_name} …"
+        eta = f" · ETA {duration(elapsed_s * (1 - share) / share)}" if share > 0 else ""
+        finished = sum(state.finished for state in states)
+        return f"{self.stage_name}: {finished} of {self._num_tasks} finished{eta}"
+
     def _clear(self) -> None:
         for file in self.folder.glob("*.json"):
             file.unlink(missing_ok=True)
@@ -170,18 +191,21 @@ class Console:
 
         with Live(console=RichConsole(file=self.stream), transient=True) as live:
             while not stop.wait(_POLL_EVERY_S):
-                lines = [f"  {s.line()}" for s in self.states(since) if s.step < s.total]
-                live.update(Text("\n".join([f"{self.stage_name} …", *lines])))
+                states = self.states(since)
+                lines = [f"  {state.line()}" for state in states if not state.finished]
+                live.update(Text("\n".join([self.summary(states, time.time() - since), *lines])))
 
     def _print_lines(self, since: float) -> None:
         now = time.time()
         for state in self.states(since):
-            finished = state.step >= state.total
             last = self._printed.get(state.name, 0.0)
-            if last == float("inf") or (now - last < _LINE_EVERY_S and not finished):
+            if last == float("inf") or (now - last < _LINE_EVERY_S and not state.finished):
                 continue
-            self._printed[state.name] = float("inf") if finished else now
-            self.print(f"  {self.stage_name} · {state.line()}")
+            self._printed[state.name] = float("inf") if state.finished else now
+            self.print(f"  {state.line()}")
+        if self._num_tasks > 1 and now - self._printed.get("", since) >= _LINE_EVERY_S:
+            self._printed[""] = now
+            self.print(f"  {self.summary(self.states(since), now - since)}")
 
 
 def duration(seconds: float) -> str:

@@ -95,7 +95,6 @@ def checkpoint_factory(context: TrialContext, trial: TrialSpec, mode: Mode) -> C
     return CheckpointFactory(
         name=f"{trial.trial_id}:{done['checkpoint_hash']}{suffix}",
         checkpoint=context.folder(trial) / done["checkpoint"],
-        fps=context.spec.demonstrations.fps,
         e_sem_from=context.artifacts.vlm / MODEL_FILE if mode == "restored" else None,
     )
 

@@ -33,11 +33,11 @@ class SnapshotRecorder:
         if any(row["step"] == step for row in curve(context, trial)):
             return
         scores = measuring.measure_policy(
-            checkpoint, spec, context.artifacts.vqa_test, per_skill=spec.snapshot_questions
+            checkpoint, context.artifacts.vqa_test, per_skill=spec.snapshot_questions
         )
         kept = measuring.compare(context.before["snapshot"], scores).to_json()
         name = f"{trial.trial_id}@{step}"
-        factory = CheckpointFactory(name=name, checkpoint=checkpoint, fps=spec.demonstrations.fps)
+        factory = CheckpointFactory(name=name, checkpoint=checkpoint)
         backend = InlineBackend()
         try:
             rates = measuring.in_domain_rates(spec, name, factory, backend)

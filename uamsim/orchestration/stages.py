@@ -128,9 +128,11 @@ def make(
     }
 
     def fill(folder: Path) -> None:
+        if kind in ("vlm", "vae", "generator"):
+            import torch
+
+            torch.set_num_threads(1)
         makers[kind](spec, store, folder, workers, report)
-        for state in folder.glob("training_state.*"):
-            state.unlink()
 
     return store.get_or_make(recipe(spec, kind), fill, remakable=kind in PRETRAINED)
 
@@ -143,10 +145,15 @@ def _demonstrations(
     spec: ExperimentSpec, store: ArtifactStore, out: Path, workers: int, report: Report
 ) -> None:
     from uamsim.data.demonstrations import collect_demonstrations
+    from uamsim.data.lerobot import LeRobotDataset
 
     collect_demonstrations(
         spec.demonstrations, out, workers=workers, progress=lambda n, of: report(n, of, {})
     )
+    dataset = LeRobotDataset(out)
+    for camera in spec.demonstrations.cameras:
+        # Decoded here, once, and not by every trial at the same time.
+        dataset.frames(camera)
 
 
 def _vqa(
@@ -194,7 +201,6 @@ def _vlm(
 ) -> None:
     from uamsim.training.pretraining import pretrain_vlm
 
-    _single_thread()
     pretrain_vlm(
         spec.pretraining,
         spec.model.vlm,
@@ -203,6 +209,7 @@ def _vlm(
         out=out,
         report=report,
     )
+    _end_training(out)
 
 
 def _vae(
@@ -210,7 +217,6 @@ def _vae(
 ) -> None:
     from uamsim.training.pretraining import pretrain_vae
 
-    _single_thread()
     pretrain_vae(
         spec.pretraining,
         spec.model.vae,
@@ -219,6 +225,7 @@ def _vae(
         out=out,
         report=report,
     )
+    _end_training(out)
 
 
 def _generator(
@@ -226,7 +233,6 @@ def _generator(
 ) -> None:
     from uamsim.training.pretraining import pretrain_generator
 
-    _single_thread()
     pretrain_generator(
         spec.pretraining,
         spec.model.generator,
@@ -236,9 +242,11 @@ def _generator(
         out=out,
         report=report,
     )
+    _end_training(out)
 
 
-def _single_thread() -> None:
-    import torch
+def _end_training(out: Path) -> None:
+    """Removes the state that training would have resumed from."""
+    from uamsim.training.loop import STATE_NAME
 
-    torch.set_num_threads(1)
+    (out / STATE_NAME).unlink(missing_ok=True)

@@ -131,6 +131,7 @@ def run_trial(context: TrialContext, trial: TrialSpec, report: Report) -> dict[s
     from uamsim.orchestration.policies import file_hash
     from uamsim.orchestration.snapshots import SnapshotRecorder
     from uamsim.reporting.tensorboard import TensorBoardLog
+    from uamsim.training.loop import STATE_NAME
     from uamsim.training.tuning import tune
 
     torch.set_num_threads(1)
@@ -146,9 +147,10 @@ def run_trial(context: TrialContext, trial: TrialSpec, report: Report) -> dict[s
         recorder = SnapshotRecorder(context, trial, log)
         checkpoint = tune(
             context.spec.tuning,
-            vla=context.spec.variant_model(trial.variant),
-            trainable_e_sem=trial.e_sem == "unfrozen",
+            context.spec.variant_model(trial.variant),
+            e_sem_trainable=trial.e_sem == "unfrozen",
             dataset_root=artifacts.demonstrations,
+            cameras=context.spec.demonstrations.cameras,
             vlm_path=artifacts.vlm / "model.safetensors",
             vae_path=artifacts.vae / "model.safetensors",
             generator_path=artifacts.generator / "model.safetensors",
@@ -157,7 +159,7 @@ def run_trial(context: TrialContext, trial: TrialSpec, report: Report) -> dict[s
             report=logged,
             on_snapshot=recorder,
         )
-    scores = measuring.measure_policy(checkpoint, context.spec, artifacts.vqa_test)
+    scores = measuring.measure_policy(checkpoint, artifacts.vqa_test)
     done = {
         "recipe": trial_recipe(context, trial),
         "trial": {"variant": trial.variant, "e_sem": trial.e_sem, "seed": trial.seed},
@@ -168,6 +170,10 @@ def run_trial(context: TrialContext, trial: TrialSpec, report: Report) -> dict[s
         "seconds": round(time.time() - started, 1),
     }
     write_json(folder / "done.json", done)
+    # The last checkpoint is what the run is for; the rest only served to get there.
+    for file in [folder / STATE_NAME, *folder.glob("step-*.safetensors")]:
+        if file != checkpoint:
+            file.unlink(missing_ok=True)
     return done
 
 

@@ -88,11 +88,13 @@ def matched_gap(
 
     Each argument is (step, success, S) along training. S is read off where the curve first
     reaches the level, linearly between measurements. None where one curve is already above the
-    level at its first measurement, so that nothing can be read off.
+    level at its first measurement, or where one never succeeds: nothing can be read off then.
     """
     if not a or not b:
         return None
     level = min(max(point[1] for point in curve) for curve in (a, b))
+    if level <= 0:
+        return None
     values = [_at_level(curve, level) for curve in (a, b)]
     if values[0] is None or values[1] is None:
         return None

@@ -145,7 +145,16 @@ def _mark_controls(
         ]
         if rows:
             x = bar[0] + shift * bar[1]
-            axes.plot(x, pool(rows).value, marker, color="white", markeredgecolor="black", ms=6)
+            axes.plot(
+                x,
+                pool(rows).value,
+                marker,
+                color="white",
+                markeredgecolor="black",
+                markersize=6,
+                clip_on=False,
+                zorder=4,
+            )
 
 
 def _mark_random(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from uamsim.contract import CONTROL_HZ
+from uamsim.contract import content_hash
 from uamsim.data.action_data import ActionDataset
 from uamsim.models.checkpoint import load_checkpoint, save_checkpoint
 from uamsim.models.config import VLAConfig
@@ -88,13 +88,21 @@ def tune(
         "image_size": list(data.frames[0].shape[1:3]),
         "control": data.dataset.control,
         "fps": data.dataset.fps,
-        "control_hz": CONTROL_HZ,
-        "seed": seed,
     }
+    # The folders of an artifact store are named by their content.
+    sources = [path.parent.name for path in (vlm_path, vae_path, generator_path)]
+    identity = content_hash(
+        [config, model_config, e_sem_trainable, dataset_root.name, sources, seed]
+    )
+
+    def step_extra(step: int) -> dict[str, object]:
+        return {"step": step, "identity": f"{identity}-{step}"}
 
     def snapshot(step: int) -> Path:
         path = out / f"step-{step:06d}.safetensors"
-        save_checkpoint(path, model, kind="vla", config=model_config, extra=extra | {"step": step})
+        save_checkpoint(
+            path, model, kind="vla", config=model_config, extra=extra | step_extra(step)
+        )
         return path
 
     def save_and_measure(step: int) -> Callable[[], None]:

@@ -11,14 +11,14 @@ from uamsim.contract import ACTION_DIM, CONTROL_HZ, Control, Goal, Observation, 
 from uamsim.errors import ConfigError, InvalidActionError
 from uamsim.perturbations.values import Perturbation
 from uamsim_envs.aloha.kinematics import JOINT_RANGE
-from uamsim_envs.aloha.world import CAMERAS, MAX_POSITION, World, WorldConfig
+from uamsim_envs.aloha.world import CAMERAS, MAX_POSITION, MAX_ROTATION, World, WorldConfig
 from uamsim_envs.rendering import RenderProfile
 
 
 def _action_space(control: Control) -> gym.spaces.Box:
     x, y, z = MAX_POSITION
     if control == "ee":
-        low, high = [-x, -y, 0.0, *[-np.pi] * 3, 0.0], [x, y, z, *[np.pi] * 3, 1.0]
+        low, high = [-x, -y, 0.0, *[-MAX_ROTATION] * 3, 0.0], [x, y, z, *[MAX_ROTATION] * 3, 1.0]
     else:
         low, high = [*JOINT_RANGE[:, 0], 0.0], [*JOINT_RANGE[:, 1], 1.0]
     return gym.spaces.Box(np.array(low * 2, np.float32), np.array(high * 2, np.float32))

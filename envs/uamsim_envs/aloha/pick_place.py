@@ -35,8 +35,9 @@ _OBJECT, _TARGET = 5, 6
 class AlohaPickPlaceEnv(AlohaEnv):
     """Three objects at the sides and two targets between the arms.
 
-    Success: the named object rests on the named target, let go, still, for ``REST_STEPS``. An
-    object that leaves the table ends the episode. Stages: reached, grasped, lifted, placed.
+    Success: the named object was lifted and rests on the named target, let go, still, for
+    ``REST_STEPS``; one that was only pushed there does not count. An object that leaves the table
+    ends the episode. Stages: reached, grasped, lifted, placed.
     """
 
     task = "pick_place"
@@ -132,7 +133,8 @@ class AlohaPickPlaceEnv(AlohaEnv):
         self._note_stages(pos, grasped)
         velocity = world.data.qvel[self._dof[0] : self._dof[0] + 3]
         resting = (
-            _TARGET in touching
+            self._stages["lifted"]
+            and _TARGET in touching
             and touching.isdisjoint((*_PADS[0], *_PADS[1]))
             and self._is_on_target(pos)
             and float(np.abs(velocity).max()) < STILL

@@ -18,10 +18,12 @@ from uamsim_envs.rendering import RenderProfile
 
 PRESSED = 0.009
 """m of travel from which a button counts as pressed."""
+HOLD_STEPS = 16
+"""Control steps that the named button must be held down, so that a passing touch is no success."""
 REACHED = 0.045
 """m between the gripper and the cap, seen from above, from which it counts as reached."""
-_REGIONS = ((-0.22, -0.03, -0.10, 0.12), (0.03, 0.22, -0.10, 0.12))
-_GAP = 0.012
+_REGIONS = ((-0.225, -0.03, -0.11, 0.125), (0.03, 0.225, -0.11, 0.125))
+_GAP = 0.008
 
 
 def count_things(perturbations: Sequence[Perturbation]) -> int:
@@ -31,9 +33,9 @@ def count_things(perturbations: Sequence[Perturbation]) -> int:
 
 
 class AlohaPressButtonEnv(AlohaEnv):
-    """Three buttons of different shape and colour; success is pressing the named one alone.
+    """Three buttons of different shape and colour; success is holding the named one down.
 
-    Pressing another ends the episode as a failure. Stages: reached, pressed.
+    Pressing another, however shortly, ends the episode as a failure. Stages: reached, pressed.
     """
 
     task = "press_button"
@@ -89,6 +91,7 @@ class AlohaPressButtonEnv(AlohaEnv):
         self._cap_height = CATEGORIES[draw.things[0].category].grasp_height
         self._goal, self._instruction = draw.goal, draw.instruction
         self._stages = {"reached": False, "pressed": False}
+        self._steps_held = 0
         self._facts = SceneFacts(
             things=tuple(
                 SceneThing(
@@ -107,9 +110,11 @@ class AlohaPressButtonEnv(AlohaEnv):
                 np.hypot(*(tcp - self._target)[:2]) < REACHED and tcp[2] < self._cap_height + 0.08
                 for tcp in (self.world.tcp(0), self.world.tcp(1))
             )
-        success = bool(pressed[0]) and not pressed[1:].any()
+        self._steps_held = self._steps_held + 1 if pressed[0] else 0
+        failure = bool(pressed[1:].any())
+        success = self._steps_held >= HOLD_STEPS and not failure
         self._stages["pressed"] |= success
-        return success, bool(pressed[1:].any())
+        return success, failure
 
     def expert(self, rng: np.random.Generator) -> Iterator[Float32[np.ndarray, "14"]]:
         """Closed gripper above the named button, then straight down.

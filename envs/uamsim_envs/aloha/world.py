@@ -14,7 +14,8 @@ from uamsim.lexicon import entries
 from uamsim_envs.aloha import kinematics
 from uamsim_envs.aloha.robot import FINGER_RANGE, SIDES, TABLE_BIT, THING_BIT, add_arm
 from uamsim_envs.labels import LabelSlot, add_label
-from uamsim_envs.objects import Slot, add_meshes, add_parts
+from uamsim_envs.meshes import add_meshes
+from uamsim_envs.objects import Slot, add_parts
 from uamsim_envs.rendering import RenderProfile, SceneRenderer, apply_profile, look_quat
 
 CAMERAS: tuple[str, ...] = ("primary", "left_wrist", "right_wrist", "top")
@@ -27,6 +28,8 @@ REST_POS: Float64[np.ndarray, "2 3"] = np.array([[-0.30, 0.0, 0.20], [0.30, 0.0,
 BUTTON_TRAVEL = 0.013
 MAX_POSITION = (0.50, 0.35, 0.45)
 """Gripper targets are clipped to this box (m); their z to [0, 0.45]."""
+MAX_ROTATION = math.pi / 2
+"""rad; each component of a target's rotation vector is clipped to it."""
 SlotKind = Literal["static", "free", "button"]
 _CAMERA_HALF_WIDTH_DEG = {"primary": 20.0, "left_wrist": 38.0, "right_wrist": 38.0, "top": 24.0}
 """Half the horizontal field of view, the same at every picture size."""
@@ -139,6 +142,7 @@ def _compile(config: WorldConfig) -> mujoco.MjModel:
     option.iterations, option.ls_iterations = 20, 10
     spec.stat.extent, spec.stat.center = 1.0, (0, 0, 0)
     spec.visual.map.znear, spec.visual.map.zfar = 0.01, 5.0
+    spec.visual.map.shadowclip = 0.9
     apply_profile(spec, config.render_profile)
     _add_surroundings(spec)
     add_meshes(spec)
@@ -251,7 +255,8 @@ class World:
             return np.clip(part, kinematics.JOINT_RANGE[:, 0], kinematics.JOINT_RANGE[:, 1])
         x, y, z = MAX_POSITION
         position = np.clip(part[:3], (-x, -y, 0.0), (x, y, z))
-        return kinematics.inverse(arm, position, part[3:])
+        vector = np.clip(part[3:], -MAX_ROTATION, MAX_ROTATION)
+        return kinematics.inverse(arm, position, vector)
 
     def step(self) -> None:
         """Physics for one control step."""

@@ -1,6 +1,7 @@
 """Runs trials with Ray Tune, and roll-outs and other calls on Ray workers."""
 
 import functools
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -70,7 +71,7 @@ class TuneRunner:
                 include_dashboard=False,
                 object_store_memory=_OBJECT_STORE_BYTES,
                 log_to_driver=False,
-                logging_level="ERROR",
+                logging_level=logging.ERROR,
                 runtime_env=self._environment,
             )
         except Exception as error:
@@ -83,6 +84,8 @@ class TuneRunner:
         unfinished = [trial for trial in trials if not is_finished(context, trial)]
         if not unfinished:
             return
+        # Its tracebacks are in each trial's error.txt; the reasons are in the error raised here.
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         trainable = tune.with_resources(
             functools.partial(
                 _trainable,
@@ -94,7 +97,7 @@ class TuneRunner:
         )
         results = self._tuner(trainable, trials, context.out).fit()
         reasons = {
-            result.config["trial"]["trial_id"]: str(result.error).strip().rpartition("\n")[2]
+            result.config["trial"]["trial_id"]: _reason(result)
             for result in results
             if result.error is not None and result.config
         }
@@ -125,7 +128,10 @@ class TuneRunner:
             trainable,
             param_space=space,
             tune_config=tune.TuneConfig(
-                max_concurrent_trials=self.workers, trial_dirname_creator=_dirname
+                max_concurrent_trials=self.workers,
+                # A worker that has imported torch once serves trial after trial.
+                reuse_actors=True,
+                trial_dirname_creator=_dirname,
             ),
             run_config=tune.RunConfig(
                 name="trials",
@@ -167,6 +173,11 @@ def _trainable(
     trial = TrialSpec.from_json(config["trial"])
     done = trial_function(context, trial, FileReport(folder / f"{trial.trial_id}.json"))
     tune.report({"S": done["S"], "seconds": done["seconds"]})
+
+
+def _reason(result: tune.Result) -> str:
+    last_line = str(result.error).strip().rpartition("\n")[2]
+    return f"{last_line} (traceback: {result.path}/error.txt)"
 
 
 def _dirname(trial: Any) -> str:

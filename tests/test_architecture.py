@@ -1,0 +1,157 @@
+"""Who may import whom, read from the source; and what listing experiments must not load."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MAX_LINES = 400
+
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"contract", "registry", "errors", "lexicon", "runtime"}),
+    frozenset({"models", "data", "perturbations"}),
+    frozenset({"training", "evaluation", "reporting", "serving"}),
+    frozenset({"orchestration"}),
+    frozenset({"cli"}),
+    frozenset({"experiment"}),
+)
+"""Lowest first. A room imports from lower layers only; inside the lowest, files are one room."""
+LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+TESTING_MAY_IMPORT = LAYERS[0] | LAYERS[1]
+ENVS_MAY_IMPORT = LAYERS[0] | {"perturbations"}
+FOREIGN = {"calvin_env", "robotwin", "robosuite", "sapien", "pybullet"}
+MAY_IMPORT_RAY = {
+    Path("uamsim/orchestration/runners/tune.py"),
+    Path("uamsim/evaluation/ray_backend.py"),
+}
+
+
+def sources(*folders: str) -> Iterator[Path]:
+    for folder in folders:
+        yield from sorted(path.relative_to(ROOT) for path in (ROOT / folder).rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    parts = path.with_suffix("").parts
+    if parts[0] in ("envs", "experiments"):
+        parts = parts[1:]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that a file imports, also inside functions, as absolute names."""
+    found: set[str] = set()
+    package = module_name(path).split(".")
+    if path.name != "__init__.py":
+        package = package[:-1]
+    for node in ast.walk(ast.parse((ROOT / path).read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            start = ".".join([*base, *([node.module] if node.module else [])])
+            # `from uamsim import models` imports a room as well.
+            found.update(f"{start}.{alias.name}" for alias in node.names)
+    return found
+
+
+def room(module: str) -> str | None:
+    """The room of uamsim that a module belongs to, None for the package itself."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "uamsim" and len(parts) > 1 else None
+
+
+def uamsim_rooms(path: Path) -> set[str]:
+    rooms = {room(module) for module in imports(path)}
+    return {name for name in rooms if name is not None and name != "__version__"}
+
+
+UAMSIM = list(sources("uamsim"))
+ENVS = list(sources("envs"))
+EXPERIMENTS = list(sources("experiments"))
+EVERYTHING = [*UAMSIM, *ENVS, *EXPERIMENTS, *sources("tests", "benchmarks")]
+
+
+@pytest.mark.parametrize("path", UAMSIM, ids=str)
+def test_rooms_import_from_lower_layers_only(path):
+    own = room(module_name(path))
+    if own is None:
+        assert not uamsim_rooms(path), "uamsim/__init__.py imports nothing"
+        return
+    others = uamsim_rooms(path) - {own}
+    if own == "testing":
+        assert others <= TESTING_MAY_IMPORT
+        return
+    assert own in LEVEL, f"{path}: add the room {own!r} to LAYERS, and to the design"
+    for other in others:
+        assert other in LEVEL, f"{path} imports uamsim.{other}, which no layer holds"
+        lowest = LEVEL[own] == LEVEL[other] == 0
+        assert lowest or LEVEL[other] < LEVEL[own], f"{path} imports uamsim.{other}"
+
+
+@pytest.mark.parametrize("path", [*UAMSIM, *ENVS], ids=str)
+def test_nothing_imports_what_names_it_by_string(path):
+    packages = {module.split(".")[0] for module in imports(path)}
+    if path.parts[0] == "uamsim":
+        assert "uamsim_envs" not in packages
+    assert "uamsim_experiments" not in packages
+
+
+@pytest.mark.parametrize("path", ENVS, ids=str)
+def test_environments_import_little_of_uamsim(path):
+    assert uamsim_rooms(path) <= ENVS_MAY_IMPORT
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=str)
+def test_experiments_import_the_spec_only(path):
+    own = {m for m in imports(path) if m.split(".")[0] in ("uamsim", "uamsim_envs")}
+    assert all(m.startswith("uamsim.orchestration.spec.") for m in own), own
+
+
+@pytest.mark.parametrize("path", [*UAMSIM, *ENVS, *EXPERIMENTS], ids=str)
+def test_ray_and_foreign_simulators_have_one_door(path):
+    packages = {module.split(".")[0] for module in imports(path)}
+    if path not in MAY_IMPORT_RAY:
+        assert "ray" not in packages
+    if "host" not in path.parts:
+        assert not packages & FOREIGN
+
+
+@pytest.mark.parametrize("path", [p for p in UAMSIM if p.name == "__init__.py"], ids=str)
+def test_a_room_opens_without_importing_anything_heavy(path):
+    allowed = {"importlib", "sys", "collections", "uamsim", "dataclasses", "typing"}
+    assert {module.split(".")[0] for module in imports(path)} <= allowed
+
+
+@pytest.mark.parametrize("path", EVERYTHING, ids=str)
+def test_files_stay_short(path):
+    lines = len((ROOT / path).read_text("utf-8").splitlines())
+    assert lines <= MAX_LINES, f"{path} has {lines} lines; split it by what it does"
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "uamsim.orchestration.spec",
+        "uamsim.orchestration.experiments",
+        "uamsim.models.config",
+        "uamsim.data.config",
+        "uamsim.training.config",
+        "uamsim.evaluation.config",
+        "uamsim.perturbations.splits",
+        "uamsim_envs",
+        "uamsim_experiments.dorsal_sweep",
+    ],
+)
+def test_values_load_without_the_heavy_libraries(module):
+    code = f"import {module}, sys, json; print(json.dumps(list(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = {name.split(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+    assert not loaded & {"torch", "mujoco", "ray", "pyarrow", "matplotlib", "av"}
