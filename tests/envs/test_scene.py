@@ -126,3 +126,20 @@ def test_a_full_table_is_an_error_not_a_loop() -> None:
     region = (-0.1, 0.1, -0.1, 0.1)
     with pytest.raises(SceneError, match="no room for 50 things"):
         lay_out(np.random.default_rng(0), [[region]] * 50, [0.05] * 50, gap=0.01)
+
+
+def test_hovering_hands_hide_nothing(env: AlohaSceneEnv) -> None:
+    hovering = 0
+    for seed in range(60):
+        facts = draw_facts(np.random.default_rng(seed))
+        hovering += facts.gripper_pos_world != (None, None)
+        for thing in facts.things:
+            others = tuple(t for t in facts.things if t is not thing)
+            hands = facts.gripper_pos_world
+            pictures = [
+                env.reset(options={"facts": SceneFacts(things=t, gripper_pos_world=hands)})[0]
+                for t in (facts.things, others)
+            ]
+            a, b = (p["pixels"]["primary"].astype(int) for p in pictures)
+            assert (np.abs(a - b).sum(axis=-1) > 30).sum() > 15, (seed, thing)
+    assert hovering > 5

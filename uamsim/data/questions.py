@@ -37,7 +37,7 @@ _TONGUE_EDGES = (0.4, 0.75)
 _COLOURS = [entry.name for entry in entries("colour")]
 _CATEGORIES = [e.name for k in ("object", "button", "target") for e in entries(k)]
 
-_WORDS = {
+WORDS = {
     "yes": "是",
     "no": "否",
     "left near": "左近",
@@ -87,7 +87,7 @@ class Draft:
 
     Attributes:
         kind: names its templates, and groups questions with comparable answers.
-        answer: a name of the lexicon, a word of ``_WORDS``, or text as it is.
+        answer: a name of the lexicon, a word of ``WORDS``, or text as it is.
         slots: slot of the template -> names of the lexicon, colour first.
         templates: English and Chinese ones; by default those of ``kind``.
     """
@@ -309,7 +309,7 @@ def _put_into_words(
             for slot, names in draft.slots.items()
         }
         question = _choice(chinese, rng).format(**words)
-        answer = _WORDS.get(draft.answer, draft.answer)
+        answer = WORDS.get(draft.answer, draft.answer)
         if answer_word is not None:
             answer = answer_word.chinese
         if tongue == "chinese":

@@ -46,6 +46,7 @@ class PretrainingConfig:
     """How the "public models" that a study starts from are made.
 
     Attributes:
+        vision: image-text pretraining of the ViT, before the VLM.
         vlm: question answering, next-token prediction.
         vae: picture reconstruction.
         generator: scene changes by flow matching, E_sem frozen.
@@ -56,8 +57,11 @@ class PretrainingConfig:
         seed: decides initialisation, order and noise.
     """
 
+    vision: OptimConfig = field(
+        default_factory=lambda: OptimConfig(steps=2500, batch_size=32, learning_rate=2e-3)
+    )
     vlm: OptimConfig = field(
-        default_factory=lambda: OptimConfig(steps=5000, batch_size=16, learning_rate=1.5e-3)
+        default_factory=lambda: OptimConfig(steps=8000, batch_size=16, learning_rate=2e-3)
     )
     vae: OptimConfig = field(
         default_factory=lambda: OptimConfig(steps=2500, batch_size=16, learning_rate=1e-3)

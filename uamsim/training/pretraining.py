@@ -18,6 +18,7 @@ from uamsim.models.vlm import VLM
 from uamsim.training.config import PretrainingConfig
 from uamsim.training.latents import encode_frames
 from uamsim.training.loop import STATE_NAME, Progress, fit, make_optimizer
+from uamsim.training.vision import pretrain_vision
 
 MODEL_NAME = "model.safetensors"
 
@@ -47,7 +48,7 @@ def pretrain_vlm(
     out: Path,
     report: Progress,
 ) -> None:
-    """Question answering and captioning by next-token prediction over rendered scenes.
+    """Image-text pretraining of the ViT, then questions and captions by next-token prediction.
 
     Args:
         config: budget, pairs an image, seed.
@@ -59,6 +60,16 @@ def pretrain_vlm(
     """
     dataset = VQADataset(vqa_root, "train")
     model = VLM(model_config, Tokenizer.load(tokenizer_path), seed=config.seed)
+    total = config.vision.steps + config.vlm.steps
+    vision = pretrain_vision(
+        config.vision,
+        model_config.vision,
+        dataset,
+        seed=config.seed,
+        state_path=out / f"vision-{STATE_NAME}",
+        report=lambda step, _, metrics: report(step, total, metrics),
+    )
+    model.vision.load_state_dict(vision.state_dict())
 
     def step_loss(rng: np.random.Generator, noise: torch.Generator) -> dict[str, torch.Tensor]:
         del noise
@@ -78,7 +89,7 @@ def pretrain_vlm(
         config.vlm,
         seed=config.seed,
         state_path=out / STATE_NAME,
-        report=report,
+        report=lambda step, _, metrics: report(config.vision.steps + step, total, metrics),
     )
     save_checkpoint(out / MODEL_NAME, model, kind="vlm", config=model_config)
 

@@ -23,18 +23,22 @@ MAX_RANDOM_THINGS = 5
 KINDS: tuple[str, ...] = ("object", "button", "target")
 _LABEL_CHANCE = 0.4
 _HOVER_CHANCE = 0.3
+_HOVER_TRIES = 20
+_HAND_HALF_WIDTH = 0.045
+_ARM_SHADOW = 0.16
+"""m; how far behind a hand the first part of the table lies that its forearm can hide."""
 _REGION = (-0.24, 0.24, -0.12, 0.14)
 _GAP = 0.008
 
 
 def draw_facts(rng: np.random.Generator) -> SceneFacts:
-    """Random facts over the whole lexicon: 1 to 5 things, sometimes a card, sometimes a hand.
+    """Random facts over the whole lexicon: 2 to 5 things, sometimes a card, sometimes a hand.
 
     No two things are of the same category and colour.
     """
     colours = [e.name for e in entries("colour")]
     kinds = [[e.name for e in entries(kind)] for kind in ("object", "button", "target")]
-    wanted = int(rng.integers(1, MAX_RANDOM_THINGS + 1))
+    wanted = int(rng.integers(2, MAX_RANDOM_THINGS + 1))
     things: list[tuple[str, str, str]] = []
     if rng.random() < _LABEL_CHANCE:
         count = int(rng.integers(1, labels.MAX_CHARS + 1))
@@ -56,8 +60,7 @@ def draw_facts(rng: np.random.Generator) -> SceneFacts:
     hands: list[tuple[float, float, float] | None] = [None, None]
     if rng.random() < _HOVER_CHANCE:
         arm = int(rng.integers(2))
-        x = float(rng.uniform(0.05, 0.22)) * (-1 if arm == 0 else 1)
-        hands[arm] = (x, float(rng.uniform(-0.1, 0.1)), float(rng.uniform(0.06, 0.16)))
+        hands[arm] = _hover(rng, arm, np.column_stack([places, radii]))
     return SceneFacts(
         things=tuple(
             SceneThing(category=c, colour=k, pos_world=(float(x), float(y), 0.0), text=t)
@@ -65,6 +68,24 @@ def draw_facts(rng: np.random.Generator) -> SceneFacts:
         ),
         gripper_pos_world=(hands[0], hands[1]),
     )
+
+
+def _hover(
+    rng: np.random.Generator, arm: int, circles: np.ndarray
+) -> tuple[float, float, float] | None:
+    """A gripper position from which the arm hides no thing, or None where none was found."""
+    for _ in range(_HOVER_TRIES):
+        x = float(rng.uniform(0.05, 0.22)) * (-1 if arm == 0 else 1)
+        y, z = float(rng.uniform(-0.1, 0.1)), float(rng.uniform(0.06, 0.16))
+        # Seen from the front and above, a hand hides what lies behind it, and the arm, which
+        # comes from its own side, what lies further behind.
+        beside = np.abs(circles[:, 0] - x) > circles[:, 2] + _HAND_HALF_WIDTH
+        before = circles[:, 1] + circles[:, 2] < y
+        under_arm = (circles[:, 0] < x) if arm == 0 else (circles[:, 0] > x)
+        far = circles[:, 1] + circles[:, 2] > y + _ARM_SHADOW
+        if ((beside | before) & ~(under_arm & far)).all():
+            return x, y, z
+    return None
 
 
 def thing_radius(category: str) -> float:
