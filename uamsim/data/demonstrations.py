@@ -12,7 +12,7 @@ import numpy as np
 
 from uamsim.contract import CONTROL_HZ
 from uamsim.data.config import DemonstrationConfig
-from uamsim.data.lerobot import (
+from uamsim.data.lerobot_writer import (
     VIDEO_PATH,
     DatasetSpec,
     EpisodeData,
