@@ -39,8 +39,8 @@ def _tiny() -> ExperimentSpec:
         "tiny",
         PRESETS["tiny"],
         seeds=(0,),
-        demonstrations=DemonstrationConfig(episodes_per_env=600),
-        vqa=VQAConfig(num_train_scenes=20_000, num_test_scenes=500, questions_per_skill_test=150),
+        demonstrations=DemonstrationConfig(episodes_per_env=1_000, fps=5),
+        vqa=VQAConfig(num_train_scenes=20_000, num_test_scenes=1_000, questions_per_skill_test=150),
         scene_changes=SceneChangeConfig(num_pairs=6_000),
         pretraining=PretrainingConfig(),
         tuning=TuningConfig(steps=900),
@@ -63,10 +63,11 @@ def _debug() -> ExperimentSpec:
         PRESETS["tiny"],
         seeds=(0,),
         snapshot_questions=4,
-        demonstrations=DemonstrationConfig(episodes_per_env=6),
+        demonstrations=DemonstrationConfig(episodes_per_env=6, fps=5),
         vqa=VQAConfig(num_train_scenes=64, num_test_scenes=32, questions_per_skill_test=8),
         scene_changes=SceneChangeConfig(num_pairs=32),
         pretraining=PretrainingConfig(
+            vision=brief(10),
             vlm=brief(10),
             vae=brief(10),
             generator=brief(6),
@@ -97,10 +98,11 @@ def _small() -> ExperimentSpec:
         model,
         seeds=(0, 1, 2, 3, 4),
         snapshot_questions=100,
-        demonstrations=DemonstrationConfig(episodes_per_env=5_000, image_size=size),
+        demonstrations=DemonstrationConfig(episodes_per_env=5_000, fps=5, image_size=size),
         vqa=VQAConfig(num_train_scenes=100_000, num_test_scenes=2_000, image_size=size),
         scene_changes=SceneChangeConfig(num_pairs=50_000, image_size=size),
         pretraining=PretrainingConfig(
+            vision=OptimConfig(steps=20_000, batch_size=64, learning_rate=1e-3, warmup_steps=500),
             vlm=OptimConfig(steps=40_000, batch_size=64, learning_rate=6e-4, warmup_steps=1_000),
             vae=OptimConfig(steps=30_000, batch_size=64, learning_rate=5e-4, warmup_steps=500),
             generator=OptimConfig(
@@ -144,6 +146,9 @@ def _paper() -> ExperimentSpec:
         vqa=VQAConfig(num_train_scenes=1_000_000, num_test_scenes=5_000, image_size=size),
         scene_changes=SceneChangeConfig(num_pairs=500_000, image_size=size),
         pretraining=PretrainingConfig(
+            vision=OptimConfig(
+                steps=100_000, batch_size=512, learning_rate=5e-4, warmup_steps=2_000
+            ),
             vlm=OptimConfig(steps=100_000, batch_size=512, learning_rate=1e-4, warmup_steps=2_000),
             vae=OptimConfig(steps=100_000, batch_size=256, learning_rate=1e-4, warmup_steps=2_000),
             generator=OptimConfig(

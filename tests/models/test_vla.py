@@ -5,13 +5,14 @@ import torch
 from torch import Tensor
 
 from uamsim.errors import CheckpointError, ConfigError, ShapeError
+from uamsim.models.batch import VLABatch
 from uamsim.models.config import VARIANTS, ExpertConfig
 from uamsim.models.flow import goal_start
 from uamsim.models.generator import Generator
 from uamsim.models.mot import MoTOutput
 from uamsim.models.sequence import plan
 from uamsim.models.vae import VAE
-from uamsim.models.vla import VLA, VLABatch
+from uamsim.models.vla import VLA
 from uamsim.models.vlm import SEM, VLM
 from uamsim.testing.models import INSTRUCTIONS, make_batch, micro_config, micro_vla
 

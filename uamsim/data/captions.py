@@ -1,7 +1,8 @@
-"""Captions: what lies on the table, in words. Training only; no skill is scored on them.
+"""Captions and pointing: dense supervision for the VLM. Training only; no skill is scored on them.
 
-A caption is dense supervision, as in the alignment stage of public vision-language models. On
-questions alone the tiny VLM stays blind for thousands of steps.
+Both are what public vision-language models are trained on beside questions. On questions alone
+the tiny VLM stays blind for thousands of steps, and knows the place of things by part of the table
+only.
 """
 
 from typing import Literal
@@ -9,7 +10,16 @@ from typing import Literal
 import numpy as np
 
 from uamsim.contract import SceneFacts, SceneThing
-from uamsim.data.questions import WORDS, region
+from uamsim.data.questions import (
+    TONGUES,
+    WORDS,
+    Draft,
+    draft_instruction,
+    names_of,
+    put_into_words,
+    region,
+    single_things,
+)
 from uamsim.lexicon import LEXICON, romanise
 
 _ASK: dict[str, str] = {
@@ -31,7 +41,7 @@ def draw_caption(
 ) -> tuple[str, str]:
     """A request for a description, and the description: things from left to right.
 
-    Half of the requests also ask for the part of the table that each thing lies in.
+    A third of the requests also asks for the part of the table that each thing lies in.
 
     Args:
         facts: what the picture shows.
@@ -39,7 +49,7 @@ def draw_caption(
         max_things: longer lists are cut.
     """
     language = _LANGUAGES[int(rng.choice(len(_LANGUAGES), p=_SHARES))]
-    with_place = bool(rng.random() < 0.5)
+    with_place = bool(rng.random() < 0.35)
     ask = (_WHERE if with_place else _ASK)[language]
     things = sorted(facts.things, key=lambda thing: thing.pos_world[0])[:max_things]
     written = "english" if language == "english" else "chinese"
@@ -65,3 +75,39 @@ def _name(thing: SceneThing, language: Literal["english", "chinese"]) -> str:
         return f"{colour.english} {noun}"
     noun = f"标签{thing.text}" if is_label else LEXICON[thing.category].chinese
     return f"{colour.chinese}{noun}"
+
+
+_POINT: tuple[tuple[str, ...], tuple[str, ...]] = (("point to the {thing}",), ("指出{thing}",))
+_CELL_M = 0.02
+_ORIGIN_M = (-0.28, -0.16)
+
+
+def draw_pointing(facts: SceneFacts, rng: np.random.Generator) -> tuple[str, str] | None:
+    """A thing to point to, or a robot's instruction, and the table's cells that are meant.
+
+    A cell is a column and a row of squares of 2 cm, from the near left. An instruction's answer is
+    the cell of the thing and, where there is one, of the target. Half of the requests are
+    instructions, and half are in English.
+
+    Returns:
+        Request and answer, or None where nothing can be told from all else.
+    """
+    single = single_things(facts)
+    if not single:
+        return None
+    tongue = "english" if rng.random() < 0.5 else TONGUES[int(rng.integers(len(TONGUES)))]
+    drafted = draft_instruction(single, rng) if rng.random() < 0.5 else None
+    if drafted is None:
+        thing, target = single[int(rng.integers(len(single)))], None
+        draft = Draft(kind="point", answer="", slots={"thing": names_of(thing)}, templates=_POINT)
+    else:
+        draft, thing, target = drafted
+    words = put_into_words(draft, tongue, rng)
+    if words is None:
+        return None
+    return words[0], " ".join(_cell(item) for item in (thing, target) if item is not None)
+
+
+def _cell(thing: SceneThing) -> str:
+    column, row = (int((thing.pos_world[axis] - _ORIGIN_M[axis]) / _CELL_M) for axis in range(2))
+    return f"{column} {row}"

@@ -65,7 +65,7 @@ class DemonstrationConfig:
 
 
 def _default_skill_weights() -> dict[str, float]:
-    return dict(zip(SKILLS, (0.12, 0.12, 0.12, 0.20, 0.06, 0.38), strict=True))
+    return dict(zip(SKILLS, (0.10, 0.10, 0.14, 0.20, 0.14, 0.32), strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)

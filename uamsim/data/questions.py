@@ -1,12 +1,12 @@
 """Questions with one right answer, drawn from the facts of a scene. No picture is needed.
 
-Answers are balanced so that a guesser gains little: yes and no are equally likely, counts are
-drawn before what is counted, and things whose answer is not clear in the picture are left out.
+Answers are balanced so that a guesser gains little: no question is answered by yes or no, counts
+are drawn before what is counted, and things whose answer is not clear in the picture are left out.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -30,7 +30,7 @@ REGION_MARGIN_M = 0.02
 """Things closer than this to a border between regions are not asked about."""
 RELATION_MARGIN_M = 0.06
 MAX_COUNT = 3
-_TONGUES: tuple[Tongue, ...] = ("chinese", "pinyin", "code_mix")
+TONGUES: tuple[Tongue, ...] = ("chinese", "pinyin", "code_mix")
 _TONGUE_EDGES = (0.4, 0.75)
 """A multilingual question is Chinese 40%, pinyin 35% and code-mixed 25% of the time."""
 
@@ -38,8 +38,6 @@ _COLOURS = [entry.name for entry in entries("colour")]
 _CATEGORIES = [e.name for k in ("object", "button", "target") for e in entries(k)]
 
 WORDS = {
-    "yes": "是",
-    "no": "否",
     "left near": "左近",
     "left far": "左远",
     "middle near": "中近",
@@ -53,15 +51,10 @@ _TEMPLATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("what is the {colour} thing?", "what thing is {colour}?"),
         ("{colour}的东西是什么？", "什么东西是{colour}的？"),
     ),
-    "exists": (
-        ("is there {a_thing}?", "do you see {a_thing}?"),
-        ("有{thing}吗？", "能看到{thing}吗？"),
-    ),
     "what_colour": (
         ("what colour is the {category}?", "which colour does the {category} have?"),
         ("{category}是什么颜色？", "{category}的颜色是什么？"),
     ),
-    "is_colour": (("is the {category} {colour}?",), ("{category}是{colour}的吗？",)),
     "count_category": (("how many {plural} are there?",), ("有几个{category}？",)),
     "count_colour": (("how many {colour} things are there?",), ("有几个{colour}的东西？",)),
     "count_buttons": (("how many buttons are there?",), ("有几个按钮？",)),
@@ -70,8 +63,22 @@ _TEMPLATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("where is the {thing}?", "in which part is the {thing}?"),
         ("{thing}在哪里？", "{thing}在什么位置？"),
     ),
-    "left_of": (("is the {thing} left of the {other}?",), ("{thing}在{other}的左边吗？",)),
-    "right_of": (("is the {thing} right of the {other}?",), ("{thing}在{other}的右边吗？",)),
+    "next_left_category": (
+        ("what is next to the left of the {thing}?",),
+        ("{thing}左边第一个是什么？",),
+    ),
+    "next_right_category": (
+        ("what is next to the right of the {thing}?",),
+        ("{thing}右边第一个是什么？",),
+    ),
+    "next_left_colour": (
+        ("which colour is next to the left of the {thing}?",),
+        ("{thing}左边第一个是什么颜色？",),
+    ),
+    "next_right_colour": (
+        ("which colour is next to the right of the {thing}?",),
+        ("{thing}右边第一个是什么颜色？",),
+    ),
     "label": (
         ("what does the label say?", "what is written on the label?"),
         ("标签上写着什么？",),
@@ -102,7 +109,8 @@ def _choice(items: Sequence[T], rng: np.random.Generator) -> T:
     return items[int(rng.integers(len(items)))]
 
 
-def _names(thing: SceneThing) -> tuple[str, str]:
+def names_of(thing: SceneThing) -> tuple[str, str]:
+    """Colour and category of a thing."""
     return (thing.colour, thing.category)
 
 
@@ -110,11 +118,11 @@ def _solid(facts: SceneFacts) -> list[SceneThing]:
     return [thing for thing in facts.things if thing.category != "label"]
 
 
-def _single(facts: SceneFacts) -> list[SceneThing]:
+def single_things(facts: SceneFacts) -> list[SceneThing]:
     """Things that colour and category tell from all others."""
     things = _solid(facts)
-    names = [_names(thing) for thing in things]
-    return [thing for thing in things if names.count(_names(thing)) == 1]
+    names = [names_of(thing) for thing in things]
+    return [thing for thing in things if names.count(names_of(thing)) == 1]
 
 
 def region(thing: SceneThing) -> str | None:
@@ -127,36 +135,12 @@ def region(thing: SceneThing) -> str | None:
 
 
 def _recognition(facts: SceneFacts, rng: np.random.Generator) -> Draft | None:
-    things = _solid(facts)
-    if rng.random() < 0.5:
-        colours = [thing.colour for thing in facts.things]
-        unique = [thing for thing in things if colours.count(thing.colour) == 1]
-        if not unique:
-            return None
-        thing = _choice(unique, rng)
-        return Draft(kind="what_is", answer=thing.category, slots={"colour": (thing.colour,)})
-    if not things:
+    colours = [thing.colour for thing in facts.things]
+    unique = [thing for thing in _solid(facts) if colours.count(thing.colour) == 1]
+    if not unique:
         return None
-    present = {_names(thing) for thing in things}
-    if rng.random() < 0.5:
-        names, answer = _names(_choice(things, rng)), "yes"
-    else:
-        colours = sorted({c for c, _ in present})
-        categories = sorted({c for _, c in present})
-        near = [(a, b) for a in colours for b in categories if (a, b) not in present]
-        if near and rng.random() < 0.5:
-            names = _choice(near, rng)
-        else:
-            # One word of a thing that is there, so that neither word alone gives the answer.
-            colour, category = _names(_choice(things, rng))
-            if rng.random() < 0.5:
-                colour = _choice([name for name in _COLOURS if name != colour], rng)
-            else:
-                kind = LEXICON[category].kind
-                category = _choice([e.name for e in entries(kind) if e.name != category], rng)
-            names = (colour, category)
-        answer = "yes" if names in present else "no"
-    return Draft(kind="exists", answer=answer, slots={"thing": names})
+    thing = _choice(unique, rng)
+    return Draft(kind="what_is", answer=thing.category, slots={"colour": (thing.colour,)})
 
 
 def _attribute(facts: SceneFacts, rng: np.random.Generator) -> Draft | None:
@@ -166,16 +150,7 @@ def _attribute(facts: SceneFacts, rng: np.random.Generator) -> Draft | None:
     if not unique:
         return None
     thing = _choice(unique, rng)
-    if rng.random() < 0.65:
-        return Draft(kind="what_colour", answer=thing.colour, slots={"category": (thing.category,)})
-    colour, answer = thing.colour, "yes"
-    if rng.random() < 0.5:
-        around = sorted({other.colour for other in things} - {thing.colour})
-        anywhere = [name for name in _COLOURS if name != thing.colour]
-        colour = _choice(around if around and rng.random() < 0.5 else anywhere, rng)
-        answer = "no"
-    slots = {"category": (thing.category,), "colour": (colour,)}
-    return Draft(kind="is_colour", answer=answer, slots=slots)
+    return Draft(kind="what_colour", answer=thing.colour, slots={"category": (thing.category,)})
 
 
 def _counting(facts: SceneFacts, rng: np.random.Generator) -> Draft | None:
@@ -202,66 +177,84 @@ def _counting(facts: SceneFacts, rng: np.random.Generator) -> Draft | None:
 
 
 def _spatial(facts: SceneFacts, rng: np.random.Generator) -> Draft | None:
-    single = _single(facts)
+    single = single_things(facts)
     draw = rng.random()
     if draw < 0.35:
         return _instruction_like(single, rng)
-    if draw < 0.60:
-        pairs = [
-            (a, b)
-            for a in single
-            for b in single
-            if a.pos_world[0] < b.pos_world[0] - RELATION_MARGIN_M
-        ]
-        if not pairs:
-            return None
-        left, right = _choice(pairs, rng)
-        is_left, asks_left = rng.random() < 0.5, rng.random() < 0.5
-        thing, other = (left, right) if is_left else (right, left)
-        return Draft(
-            kind="left_of" if asks_left else "right_of",
-            answer="yes" if is_left == asks_left else "no",
-            slots={"thing": _names(thing), "other": _names(other)},
-        )
+    if draw < 0.55:
+        return _neighbour(facts, single, rng)
     clear = [thing for thing in single if region(thing) is not None]
     if not clear:
         return None
     thing = _choice(clear, rng)
-    return Draft(kind="where", answer=region(thing) or "", slots={"thing": _names(thing)})
+    return Draft(kind="where", answer=region(thing) or "", slots={"thing": names_of(thing)})
 
 
-def _instruction_like(single: list[SceneThing], rng: np.random.Generator) -> Draft | None:
-    """A robot's instruction as a question: where is what it names?"""
+def _neighbour(
+    facts: SceneFacts, single: list[SceneThing], rng: np.random.Generator
+) -> Draft | None:
+    """Which thing comes next, to the left or to the right?"""
+    row = sorted(facts.things, key=lambda thing: thing.pos_world[0])
+    pairs = [
+        (row[i], row[i + step], "right" if step > 0 else "left")
+        for step in (-1, 1)
+        for i in range(max(0, -step), min(len(row), len(row) - step))
+        if row[i] in single
+        and row[i + step].category != "label"
+        and abs(row[i].pos_world[0] - row[i + step].pos_world[0]) > RELATION_MARGIN_M
+    ]
+    if not pairs:
+        return None
+    thing, answer, side = _choice(pairs, rng)
+    asks_colour = rng.random() < 0.5
+    return Draft(
+        kind=f"next_{side}_{'colour' if asks_colour else 'category'}",
+        answer=answer.colour if asks_colour else answer.category,
+        slots={"thing": names_of(thing)},
+    )
+
+
+def draft_instruction(
+    single: Sequence[SceneThing], rng: np.random.Generator
+) -> tuple[Draft, SceneThing, SceneThing | None] | None:
+    """A robot's instruction about things that are there: its words, the thing and the target."""
     of_kind = {
         kind: [thing for thing in single if LEXICON[thing.category].kind == kind]
         for kind in ("button", "object", "target")
     }
     pairs = [(a, b) for a in of_kind["object"] for b in of_kind["target"]]
-    pick_place = bool(pairs) and (not of_kind["button"] or rng.random() < 0.5)
-    if pick_place:
+    if pairs and (not of_kind["button"] or rng.random() < 0.5):
         thing, target = _choice(pairs, rng)
-        asked, ask = (thing, _WHERE_NOW) if rng.random() < 0.5 else (target, _WHERE_TO)
+        task, slots = "pick_place", {"thing": names_of(thing), "target": names_of(target)}
     elif of_kind["button"]:
         thing, target = _choice(of_kind["button"], rng), None
-        asked, ask = thing, _WHERE_NOW
+        task, slots = "press_button", {"thing": names_of(thing)}
     else:
         return None
-    answer = region(asked)
-    if answer is None:
-        return None
-    task = "pick_place" if target is not None else "press_button"
-    slots = {"thing": _names(thing)}
-    if target is not None:
-        slots["target"] = _names(target)
     english, chinese = (
-        tuple(
-            ask[i].format(instruction=template.replace("{on}", _on(target, tongue)))
-            for template in INSTRUCTION_TEMPLATES[task, tongue]
-        )
-        for i, tongue in enumerate(("english", "chinese"))
+        tuple(t.replace("{on}", _on(target, tongue)) for t in INSTRUCTION_TEMPLATES[task, tongue])
+        for tongue in ("english", "chinese")
     )
-    kind = "instruction_where" if ask is _WHERE_NOW else "instruction_where_to"
-    return Draft(kind=kind, answer=answer, slots=slots, templates=(english, chinese))
+    draft = Draft(kind="instruction", answer="", slots=slots, templates=(english, chinese))
+    return draft, thing, target
+
+
+def _instruction_like(single: list[SceneThing], rng: np.random.Generator) -> Draft | None:
+    """A robot's instruction as a question: where is what it names?"""
+    drafted = draft_instruction(single, rng)
+    if drafted is None:
+        return None
+    draft, thing, target = drafted
+    asked, ask, kind = thing, _WHERE_NOW, "instruction_where"
+    if target is not None and rng.random() < 0.5:
+        asked, ask, kind = target, _WHERE_TO, "instruction_where_to"
+    answer = region(asked)
+    if answer is None or draft.templates is None:
+        return None
+    english, chinese = (
+        tuple(ask[i].format(instruction=words) for words in draft.templates[i]) for i in range(2)
+    )
+    return replace(draft, kind=kind, answer=answer, templates=(english, chinese))
 
 
 def _on(target: SceneThing | None, tongue: str) -> str:
@@ -297,7 +290,7 @@ def _english(names: tuple[str, ...], is_chinese: np.ndarray) -> str:
     return " ".join(words)
 
 
-def _put_into_words(
+def put_into_words(
     draft: Draft, tongue: Tongue, rng: np.random.Generator
 ) -> tuple[str, str] | None:
     """Question and answer in one tongue; None where there is nothing to mix in."""
@@ -328,8 +321,6 @@ def _put_into_words(
         start += len(names)
     if "category" in words:
         words["plural"] = words["category"] + ("s" if words["category"].isascii() else "")
-    if "thing" in words:
-        words["a_thing"] = f"{'an' if words['thing'][0] in 'aeiou' else 'a'} {words['thing']}"
     question = _choice(english, rng).format(**words)
     return question, draft.answer if answer_word is None else answer_word.english
 
@@ -355,12 +346,12 @@ def draw_question(
     tongue: Tongue = "english"
     content = skill
     if skill == "multilingual":
-        tongue = _TONGUES[int(np.searchsorted(_TONGUE_EDGES, rng.random(), side="right"))]
+        tongue = TONGUES[int(np.searchsorted(_TONGUE_EDGES, rng.random(), side="right"))]
         content = _choice(_TRANSLATED, rng)
     draft = _PLAIN[content](facts, rng)
     if draft is None:
         return None
-    words = _put_into_words(draft, tongue, rng)
+    words = put_into_words(draft, tongue, rng)
     if words is None:
         return None
     kind = f"{draft.kind}/{tongue}"

@@ -8,12 +8,13 @@ from typing import Literal
 import numpy as np
 
 from uamsim.contract import SKILLS, Question, SceneFacts, SceneThing
+from uamsim.data.captions import draw_caption, draw_pointing
 from uamsim.data.config import VQAConfig
 from uamsim.data.questions import draw_question
 from uamsim.data.scenes import read_scenes, render_scenes
 from uamsim.data.storage import Progress, read_json, unfinished_folder, write_json
 from uamsim.errors import ConfigError, DatasetError
-from uamsim.lexicon import INSTRUCTION_TEMPLATES, entries, noun_phrase, placement_word, romanise
+from uamsim.lexicon import entries
 
 _REMEDY = "Delete the folder and generate the question set again."
 _TEST_SEED_OFFSET = 500_000_000
@@ -232,38 +233,17 @@ def _made_up_facts(rng: np.random.Generator) -> SceneFacts:
 
 
 def corpus(rng: np.random.Generator, n: int) -> list[str]:
-    """Texts to train a tokenizer on: questions, answers and instructions in every language.
-
-    Returns:
-        ``n`` strings, about a third of each.
-    """
+    """Texts to train a tokenizer on: questions, captions, pointing, and their answers."""
     texts: list[str] = []
     while len(texts) < n:
         skill = SKILLS[int(rng.integers(len(SKILLS)))]
         if rng.random() < 0.4:
             skill = "multilingual"
-        drawn = draw_question(_made_up_facts(rng), skill, rng)
+        facts = _made_up_facts(rng)
+        drawn = draw_question(facts, skill, rng)
         if drawn is not None:
-            texts += [drawn[1].question, drawn[1].answer, _instruction(rng)]
+            texts += [drawn[1].question, drawn[1].answer]
+        if rng.random() < 0.3:
+            texts += draw_caption(facts, rng)
+        texts += draw_pointing(facts, rng) or ()
     return texts[:n]
-
-
-def _instruction(rng: np.random.Generator) -> str:
-    language = ("english", "chinese", "pinyin")[int(rng.integers(3))]
-    written = "english" if language == "english" else "chinese"
-    task = ("press_button", "pick_place")[int(rng.integers(2))]
-    templates = INSTRUCTION_TEMPLATES[task, written]
-
-    def pick(kind: Literal["colour", "object", "button", "target"]) -> str:
-        known = entries(kind)
-        return known[int(rng.integers(len(known)))].name
-
-    target = pick("target")
-    text = templates[int(rng.integers(len(templates)))].format(
-        thing=noun_phrase(
-            pick("button" if task == "press_button" else "object"), pick("colour"), written
-        ),
-        target=noun_phrase(target, pick("colour"), written),
-        on=placement_word(target, written),
-    )
-    return romanise(text) if language == "pinyin" else text

@@ -57,6 +57,8 @@ class VisionConfig:
         image_size: (H, W) in pixels, multiples of ``patch * merge``.
         stem: "conv" halves the picture log2(patch) times; "linear" embeds whole patches.
         merge: side of the square of patches that becomes one token.
+        position_scale: of the fixed positions after the connector; at 1, as in BAGEL, they
+            outweigh the content of narrow tokens.
     """
 
     image_size: tuple[int, int] = (64, 96)
@@ -67,6 +69,7 @@ class VisionConfig:
     heads: int = 4
     ffn: int = 256
     merge: int = 2
+    position_scale: float = 0.25
 
     def __post_init__(self) -> None:
         side = self.patch * self.merge
@@ -184,7 +187,7 @@ class VLAConfig:
     action: ExpertConfig = field(default_factory=lambda: ExpertConfig(width=64, ffn=192))
     action_dim: int = ACTION_DIM
     proprio_dim: int = ACTION_DIM
-    chunk: int = 10
+    chunk: int = 12
     num_views: int = 1
     dorsal_input: DorsalInput = "vae"
     dorsal_init: DorsalInit = "generator"
@@ -336,6 +339,7 @@ PRESETS.add(
                 heads=16,
                 ffn=4304,
                 merge=1,
+                position_scale=1.0,
             ),
             vocab_size=152_064,
             tie_embeddings=False,

@@ -109,3 +109,15 @@ class ActionIO(nn.Module):
     def velocity(self, hidden_BKW: Tensor) -> Tensor:
         """Predicted velocity [B, K, A]."""
         return self.action_out(hidden_BKW)
+
+
+def derived_noise(noise: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Noise [B, *shape], each row seeded by its row of ``noise`` alone.
+
+    So an episode's noise does not depend on what shares its batch.
+    """
+    rows: list[Tensor] = []
+    for row in noise.cpu().contiguous():
+        seed = int(row.view(torch.int32).long().sum()) & 0x7FFF_FFFF
+        rows.append(torch.randn(shape, generator=torch.Generator().manual_seed(seed)))
+    return torch.stack(rows).to(noise.device)

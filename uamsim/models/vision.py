@@ -139,7 +139,8 @@ class Connector(nn.Module):
         self.fc2 = nn.Linear(width, width)
         initialise(self.fc1)
         initialise(self.fc2, ACTIVATION_GAIN)
-        self.register_buffer("positions", sincos_2d(vision.grid, width), persistent=False)
+        positions = vision.position_scale * sincos_2d(vision.grid, width)
+        self.register_buffer("positions", positions, persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, T, merge^2 * vision width] to [B, T, width]."""

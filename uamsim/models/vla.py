@@ -4,7 +4,6 @@ Axes: B batch, V views, T tokens, K actions of a chunk, A action, P proprio, C l
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +11,12 @@ from torch import Tensor, nn
 from uamsim.contract import ActionBatch
 from uamsim.errors import ConfigError, ShapeError
 from uamsim.models.attention_maps import AttentionRecorder
+from uamsim.models.batch import PrefixInputs, VLABatch
 from uamsim.models.config import VLAConfig
 from uamsim.models.flow import (
     ActionIO,
     LatentIO,
+    derived_noise,
     goal_start,
     integrate,
     interpolate,
@@ -38,38 +39,7 @@ from uamsim.models.state import assign
 from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.vae import VAE
 from uamsim.models.vision import Connector
-from uamsim.models.vlm import SEM, VLM, Prompts
-
-
-@dataclass(frozen=True, kw_only=True)
-class VLABatch:
-    """A training batch as tensors; ``VLA.to_batch`` makes one.
-
-    Attributes:
-        images: uint8 [B, V, H, W, 3].
-        proprio: float32 [B, P], normalised.
-        actions: float32 [B, K, A], normalised.
-        action_mask: bool [B, K], False where an action carries no loss.
-        latents: [B, T, C] of the primary view, for VAE variants.
-        goal_latents: [B, T, C] of the goal frame, for dynamics.
-    """
-
-    images: Tensor
-    instructions: Sequence[str]
-    proprio: Tensor
-    actions: Tensor
-    action_mask: Tensor
-    latents: Tensor | None = None
-    goal_latents: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class _Context:
-    """What does not depend on the action's noise."""
-
-    prompts: Prompts
-    sem: Tensor
-    dorsal: Tensor | None
+from uamsim.models.vlm import SEM, VLM
 
 
 class VLA(nn.Module):
@@ -207,7 +177,7 @@ class VLA(nn.Module):
 
     def _context(
         self, images: Tensor, instructions: Sequence[str], latents: Tensor | None
-    ) -> _Context:
+    ) -> PrefixInputs:
         config = self.config
         if images.ndim != 5 or images.shape[1] != config.num_views:
             raise ShapeError(
@@ -225,7 +195,7 @@ class VLA(nn.Module):
             dorsal = self.dorsal_connector(features[:, 0])
         elif config.dorsal_input == "query":
             dorsal = self.queries.expand(len(images), -1, -1)
-        return _Context(prompts, sem, dorsal)
+        return PrefixInputs(prompts, sem, dorsal)
 
     def forward(
         self,
@@ -342,17 +312,6 @@ class VLA(nn.Module):
         layout = self.layout(context.prompts.ids.shape[1], goals=goals)
         return layout, prefill(self.vlm.mot, layout, x, context.prompts)
 
-    def _goal_noise(self, noise: Tensor, goal_noise: Tensor | None) -> Tensor | None:
-        """Where none was given, drawn for each row from that row's action noise alone."""
-        shape = self.goal_noise_shape
-        if shape is None or goal_noise is not None:
-            return goal_noise
-        rows: list[Tensor] = []
-        for row in noise.cpu().contiguous():
-            seed = int(row.view(torch.int32).long().sum()) & 0x7FFF_FFFF
-            rows.append(torch.randn(shape, generator=torch.Generator().manual_seed(seed)))
-        return torch.stack(rows).to(noise.device)
-
     @torch.inference_mode()
     def sample_actions(
         self,
@@ -375,7 +334,8 @@ class VLA(nn.Module):
                 ``noise`` when not given.
             recorder: is shown the attention of each Euler step.
         """
-        goal_noise = self._goal_noise(noise, goal_noise)
+        if goal_noise is None and self.goal_noise_shape is not None:
+            goal_noise = derived_noise(noise, self.goal_noise_shape)
         layout, prefix = self._prefill_actions(images, instructions, proprio, goal_noise)
         probe = None if recorder is None else recorder.layer
 

@@ -85,6 +85,7 @@ def _pretraining_seconds(spec: ExperimentSpec, device: Device) -> float:
     flops = sum(
         optim.steps * optim.batch_size * flops_per_sample(config)["training"]
         for optim, config in (
+            (pretraining.vision, model.vlm),
             (pretraining.vlm, model.vlm),
             (pretraining.vae, model.vae),
             (pretraining.generator, model.generator),

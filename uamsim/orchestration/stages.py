@@ -20,9 +20,9 @@ PRETRAINED: tuple[str, ...] = ("tokenizer", "vlm", "vae", "generator")
 
 _VERSIONS = {
     "demonstrations": 1,
-    "vqa": 1,
+    "vqa": 2,
     "scene_changes": 1,
-    "tokenizer": 1,
+    "tokenizer": 2,
     "vlm": 1,
     "vae": 1,
     "generator": 1,
@@ -49,8 +49,11 @@ def recipe(spec: ExperimentSpec, kind: str) -> Recipe:
         "vlm": (
             {
                 "model": model.vlm,
+                "vision": pretraining.vision,
                 "optim": pretraining.vlm,
                 "qa_per_image": pretraining.qa_per_image,
+                "captions_per_image": pretraining.captions_per_image,
+                "pointings_per_image": pretraining.pointings_per_image,
                 "seed": pretraining.seed,
             },
             ("vqa", "tokenizer"),

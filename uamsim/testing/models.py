@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import torch
 
+from uamsim.models.batch import VLABatch
 from uamsim.models.config import (
     VARIANTS,
     BackboneConfig,
@@ -15,7 +16,7 @@ from uamsim.models.config import (
     VLMConfig,
 )
 from uamsim.models.tokenizer import Tokenizer
-from uamsim.models.vla import VLA, VLABatch
+from uamsim.models.vla import VLA
 
 INSTRUCTIONS = ["press the red button", "把红色方块放进盘子", "put the green cube on the tray"]
 

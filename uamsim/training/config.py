@@ -52,16 +52,17 @@ class PretrainingConfig:
         generator: scene changes by flow matching, E_sem frozen.
         qa_per_image: question-answer pairs packed behind each picture.
         captions_per_image: descriptions packed behind them.
+        pointings_per_image: requests to point at something, and instructions, packed behind them.
         vocab_size: of the byte-level BPE.
         tokenizer_texts: sentences that the BPE is trained on.
         seed: decides initialisation, order and noise.
     """
 
     vision: OptimConfig = field(
-        default_factory=lambda: OptimConfig(steps=2500, batch_size=32, learning_rate=2e-3)
+        default_factory=lambda: OptimConfig(steps=3000, batch_size=32, learning_rate=2e-3)
     )
     vlm: OptimConfig = field(
-        default_factory=lambda: OptimConfig(steps=8000, batch_size=16, learning_rate=2e-3)
+        default_factory=lambda: OptimConfig(steps=7000, batch_size=16, learning_rate=2e-3)
     )
     vae: OptimConfig = field(
         default_factory=lambda: OptimConfig(steps=2500, batch_size=16, learning_rate=1e-3)
@@ -71,6 +72,7 @@ class PretrainingConfig:
     )
     qa_per_image: int = 3
     captions_per_image: int = 1
+    pointings_per_image: int = 2
     vocab_size: int = 512
     tokenizer_texts: int = 20000
     seed: int = 0

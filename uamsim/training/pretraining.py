@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from uamsim.data.captions import draw_caption
+from uamsim.data.captions import draw_caption, draw_pointing
 from uamsim.data.scene_change import SceneChangeDataset
 from uamsim.data.vqa import VQADataset
 from uamsim.models.checkpoint import load_checkpoint, save_checkpoint
@@ -36,7 +36,9 @@ def _pairs(
 ) -> list[tuple[str, str]]:
     questions = dataset.questions(row, rng, config.qa_per_image)
     captions = [draw_caption(dataset.facts(row), rng) for _ in range(config.captions_per_image)]
-    return [(item.question, item.answer) for item in questions] + captions
+    drawn = [draw_pointing(dataset.facts(row), rng) for _ in range(config.pointings_per_image)]
+    pointings = [item for item in drawn if item is not None]
+    return [(item.question, item.answer) for item in questions] + captions + pointings
 
 
 def pretrain_vlm(

@@ -21,7 +21,8 @@ _OBJECT_STORE_BYTES = 128 * 2**20
 _WAY_OUT = "Use --runner inline, which needs no Ray."
 
 # Read by Ray when it is imported or started. The result loggers write what trials already write;
-# Tune's own SIGINT handler would swallow Ctrl-C; Ray must not hide GPUs from CPU-only workers.
+# Tune's own SIGINT handler would swallow Ctrl-C; Ray must not hide GPUs from CPU-only workers, nor
+# run workers at a lower priority (15 by default) than everything else on the machine.
 for _name, _value in {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
@@ -29,6 +30,7 @@ for _name, _value in {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
+    "RAY_worker_niceness": "0",
 }.items():
     os.environ.setdefault(_name, _value)
 
