@@ -18,7 +18,7 @@ def encode_frames(vae: VAE, frames: np.ndarray) -> np.ndarray:
     """Latents float32 [N, T, C] of uint8 [N, H, W, 3]."""
     return np.concatenate(
         [
-            vae.encode(torch.from_numpy(np.ascontiguousarray(frames[i : i + _BATCH]))).numpy()
+            vae.encode(torch.from_numpy(np.array(frames[i : i + _BATCH]))).numpy()
             for i in range(0, len(frames), _BATCH)
         ]
     )

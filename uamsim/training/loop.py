@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from uamsim.errors import CheckpointError, StorageError, UamsimError
+from uamsim.models.state import assign
 from uamsim.training.config import OptimConfig
 
 Progress = Callable[[int, int, dict[str, float]], None]
@@ -137,7 +138,8 @@ def save_state(path: Path, model: torch.nn.Module, optimizer: torch.optim.AdamW,
     Raises:
         StorageError: the disk is full or the path cannot be written.
     """
-    tensors = {f"model.{k}": v for k, v in _unshared(model.state_dict()).items()}
+    weights = _unshared(model.state_dict())
+    tensors = {f"model.{name}": value.contiguous() for name, value in weights.items()}
     for index, state in optimizer.state_dict()["state"].items():
         for key, value in state.items():
             tensors[f"optimizer.{index}.{key}"] = value
@@ -172,14 +174,10 @@ def load_state(path: Path, model: torch.nn.Module, optimizer: torch.optim.AdamW)
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise CheckpointError(f"{path} is not a training state ({error}). {advice}") from error
     weights = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-    problems = model.load_state_dict(weights, strict=False)
-    shared = set(model.state_dict()) - set(_unshared(model.state_dict()))
-    missing = set(problems.missing_keys) - shared
-    if missing or problems.unexpected_keys:
-        raise CheckpointError(
-            f"{path} belongs to another model: missing {sorted(missing)[:5]}, unexpected "
-            f"{problems.unexpected_keys[:5]}. {advice}"
-        )
+    try:
+        assign(_unshared(model.state_dict()), weights, f"the model that {path} is resumed for")
+    except CheckpointError as error:
+        raise CheckpointError(f"{error} {advice}") from error
     moments: dict[int, dict[str, Any]] = {}
     for name, value in tensors.items():
         if name.startswith("optimizer."):
@@ -187,7 +185,8 @@ def load_state(path: Path, model: torch.nn.Module, optimizer: torch.optim.AdamW)
             moments.setdefault(int(index), {})[key] = value
     state = optimizer.state_dict()
     num_parameters = sum(len(group["params"]) for group in state["param_groups"])
-    if moments and sorted(moments) != list(range(num_parameters)):
+    # A parameter that no loss reaches has none, such as the last layer of a prefix.
+    if not set(moments) <= set(range(num_parameters)):
         raise CheckpointError(f"{path} holds moments of another optimiser. {advice}")
     state["state"] = moments
     optimizer.load_state_dict(state)
@@ -202,5 +201,5 @@ def _unshared(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         if tensor.numel() and tensor.data_ptr() in seen:
             continue
         seen.add(tensor.data_ptr())
-        kept[name] = tensor.contiguous()
+        kept[name] = tensor
     return kept

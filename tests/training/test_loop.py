@@ -1,0 +1,133 @@
+"""The optimisation loop: resuming, bad states, full disks, divergence."""
+
+import errno
+
+import pytest
+import torch
+
+from uamsim.errors import CheckpointError, ConfigError, StorageError, UamsimError
+from uamsim.training import loop
+from uamsim.training.config import OptimConfig, TuningConfig
+from uamsim.training.loop import fit, learning_rate_scale, make_optimizer
+
+
+def config(steps=8, **changes):
+    return OptimConfig(
+        steps=steps, batch_size=4, learning_rate=1e-2, warmup_steps=2, log_every=1, **changes
+    )
+
+
+def run(tmp_path, *, stop_after=None, steps=8, model=None):
+    torch.manual_seed(0)
+    model = model or torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.Linear(5, 1))
+    reports = []
+
+    def step_loss(rng, noise):
+        x = torch.from_numpy(rng.standard_normal((4, 3)).astype("float32"))
+        target = torch.randn((4, 1), generator=noise)
+        return {"total": (model(x) - target).square().mean()}
+
+    def report(step, total, metrics):
+        reports.append(step)
+        if step == stop_after:
+            raise KeyboardInterrupt
+
+    fit(
+        model,
+        make_optimizer(config(steps), model.named_parameters()),
+        step_loss,
+        config(steps),
+        seed=3,
+        state_path=tmp_path / loop.STATE_NAME,
+        report=report,
+        save_every=3,
+    )
+    return model, reports
+
+
+def test_resumed_run_equals_undisturbed_run(tmp_path):
+    whole, _ = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", stop_after=5)
+    resumed, reports = run(tmp_path / "cut")
+    assert reports == [4, 5, 6, 7, 8]
+    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_finished_run_does_nothing(tmp_path):
+    run(tmp_path)
+    _, reports = run(tmp_path)
+    assert reports == []
+
+
+def test_state_of_another_model_is_named(tmp_path):
+    run(tmp_path)
+    with pytest.raises(CheckpointError, match=r"do not fit the model.*misshapen"):
+        run(tmp_path, steps=9, model=torch.nn.Sequential(*[torch.nn.Linear(1, 1)] * 4))
+
+
+def test_corrupt_state_is_named(tmp_path):
+    (tmp_path / loop.STATE_NAME).write_bytes(b"not safetensors")
+    with pytest.raises(CheckpointError, match="not a training state"):
+        run(tmp_path)
+
+
+def test_full_disk_keeps_the_last_state(tmp_path, monkeypatch):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, stop_after=5)
+    before = (tmp_path / loop.STATE_NAME).read_bytes()
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(loop, "save_file", full)
+    with pytest.raises(StorageError, match="the disk is full"):
+        run(tmp_path)
+    assert (tmp_path / loop.STATE_NAME).read_bytes() == before
+
+
+def test_divergence_is_an_error(tmp_path):
+    model = torch.nn.Linear(1, 1)
+    with pytest.raises(UamsimError, match="diverged at step 1"):
+        fit(
+            model,
+            make_optimizer(config(), model.named_parameters()),
+            lambda rng, noise: {"total": model(torch.full((1, 1), float("nan"))).sum()},
+            config(),
+            seed=0,
+            state_path=tmp_path / "state",
+            report=lambda *_: None,
+        )
+
+
+def test_schedule_warms_up_and_decays():
+    cfg = config(steps=100)
+    rates = [learning_rate_scale(cfg, step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.5)
+    assert rates[1] == rates[2] == 1.0
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert rates[-1] == pytest.approx(cfg.min_learning_rate_ratio, abs=0.01)
+
+
+def test_frozen_parameters_and_vectors():
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    model[0].requires_grad_(False)
+    groups = make_optimizer(config(), model.named_parameters()).param_groups
+    decays = {tuple(p.shape): group["weight_decay"] for group in groups for p in group["params"]}
+    assert decays == {(2, 2): config().weight_decay, (2,): 0.0}
+
+
+@pytest.mark.parametrize(
+    ("cls", "fields"),
+    [
+        (OptimConfig, {"steps": 0, "batch_size": 1, "learning_rate": 1e-3}),
+        (OptimConfig, {"steps": 1, "batch_size": 1, "learning_rate": 2.0}),
+        (TuningConfig, {"snapshots": (0.5,)}),
+        (TuningConfig, {"snapshots": (0.5, 0.2, 1.0)}),
+        (TuningConfig, {"e_sem_learning_rate": 0.0}),
+    ],
+)
+def test_bad_config(cls, fields):
+    with pytest.raises(ConfigError):
+        cls(**fields)
