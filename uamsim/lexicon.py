@@ -126,11 +126,8 @@ def romanise(chinese: str) -> str:
     """Pinyin without tone marks, a space between syllables, "v" for "ü"."""
     from pypinyin import lazy_pinyin  # its tables take a moment to load
 
-    return (
-        " ".join(lazy_pinyin(chinese.replace("？", "?").replace("，", ",")))
-        .replace(" ?", "?")
-        .replace(" ,", ",")
-    )
+    syllables = " ".join(lazy_pinyin(chinese.replace("？", "?").replace("，", ","))).split()
+    return " ".join(syllables).replace(" ?", "?").replace(" ,", ",")
 
 
 def noun_phrase(category: str, colour: str, language: Language) -> str:

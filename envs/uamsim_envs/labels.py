@@ -1,4 +1,4 @@
-"""Cards with a letter or a digit, written in strokes that are moved on each reset."""
+"""Cards with one or two letters, written in strokes that are moved on each reset."""
 
 import math
 
@@ -26,7 +26,7 @@ GLYPHS: dict[str, tuple[Stroke, ...]] = {
 }
 """Character -> strokes between points of [-1, 1] x [-1, 1]; all told apart at a few pixels."""
 ALPHABET = "".join(GLYPHS)
-MAX_CHARS = 1
+MAX_CHARS = 2
 MAX_STROKES = 4
 RADIUS = 0.07
 """Of the circle that a card covers on the table (m)."""

@@ -8,7 +8,7 @@ from uamsim.errors import ConfigError, StorageError
 from uamsim.orchestration.experiments import build_experiment
 from uamsim.orchestration.files import read_jsonl, write_json, write_text
 from uamsim.orchestration.progress import Console, duration
-from uamsim.orchestration.run import differences, open_run, provenance
+from uamsim.orchestration.run import alone_in, differences, open_run, provenance
 
 SPEC = build_experiment("dorsal_sweep", "debug")
 
@@ -90,3 +90,14 @@ def test_failed_stage_is_timed_too(tmp_path):
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+def test_two_processes_do_not_share_a_folder(tmp_path):
+    with (
+        alone_in(tmp_path / "out"),
+        pytest.raises(ConfigError, match="another process"),
+        alone_in(tmp_path / "out"),
+    ):
+        pass
+    with alone_in(tmp_path / "out"):
+        open_run(SPEC, tmp_path / "out", resume=False)

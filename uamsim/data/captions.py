@@ -12,12 +12,10 @@ import numpy as np
 from uamsim.contract import SceneFacts, SceneThing
 from uamsim.data.questions import (
     TONGUES,
-    WORDS,
     Draft,
     draft_instruction,
     names_of,
     put_into_words,
-    region,
     single_things,
 )
 from uamsim.lexicon import LEXICON, romanise
@@ -41,7 +39,7 @@ def draw_caption(
 ) -> tuple[str, str]:
     """A request for a description, and the description: things from left to right.
 
-    A third of the requests also asks for the part of the table that each thing lies in.
+    Half of the requests also ask for the cell that each thing lies in (as ``draw_pointing``).
 
     Args:
         facts: what the picture shows.
@@ -49,22 +47,16 @@ def draw_caption(
         max_things: longer lists are cut.
     """
     language = _LANGUAGES[int(rng.choice(len(_LANGUAGES), p=_SHARES))]
-    with_place = bool(rng.random() < 0.35)
+    with_place = bool(rng.random() < 0.5)
     ask = (_WHERE if with_place else _ASK)[language]
     things = sorted(facts.things, key=lambda thing: thing.pos_world[0])[:max_things]
     written = "english" if language == "english" else "chinese"
     comma = ", " if language == "english" else "，"
     text = comma.join(
-        _name(thing, written) + _place(thing, written, with_place) for thing in things
+        f"{_name(thing, written)} {_cell(thing)}" if with_place else _name(thing, written)
+        for thing in things
     )
     return ask, romanise(text) if language == "pinyin" else text
-
-
-def _place(thing: SceneThing, language: Literal["english", "chinese"], wanted: bool) -> str:
-    where = region(thing) if wanted else None
-    if where is None:
-        return ""
-    return f" {where}" if language == "english" else WORDS[where]
 
 
 def _name(thing: SceneThing, language: Literal["english", "chinese"]) -> str:

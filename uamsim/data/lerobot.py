@@ -1,5 +1,6 @@
 """Reading action data in the LeRobotDataset v3.0 layout, without lerobot."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ class LeRobotDataset:
         shape = (len(self), *self.info["features"][video_key(camera)]["shape"])
         path = self.root / "videos" / video_key(camera) / "frames.npy"
         if not path.exists():
-            partial = path.with_name(".frames.npy")
+            partial = path.with_name(f".frames-{os.getpid()}.npy")
             with storage_errors(path):
                 frames = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
                 self._decode(camera, frames)

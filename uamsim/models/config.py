@@ -57,8 +57,9 @@ class VisionConfig:
         image_size: (H, W) in pixels, multiples of ``patch * merge``.
         stem: "conv" halves the picture log2(patch) times; "linear" embeds whole patches.
         merge: side of the square of patches that becomes one token.
-        position_scale: of the fixed positions after the connector; at 1, as in BAGEL, they
-            outweigh the content of narrow tokens.
+        connector_norm: whether the connector's output is normalised before positions are added.
+            Without it (BAGEL) the content of narrow tokens grows in training until positions
+            are a few per cent of it, and "where" is not learned.
     """
 
     image_size: tuple[int, int] = (64, 96)
@@ -69,7 +70,7 @@ class VisionConfig:
     heads: int = 4
     ffn: int = 256
     merge: int = 2
-    position_scale: float = 0.25
+    connector_norm: bool = True
 
     def __post_init__(self) -> None:
         side = self.patch * self.merge
@@ -339,7 +340,7 @@ PRESETS.add(
                 heads=16,
                 ffn=4304,
                 merge=1,
-                position_scale=1.0,
+                connector_norm=False,
             ),
             vocab_size=152_064,
             tie_embeddings=False,

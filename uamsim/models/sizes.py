@@ -57,7 +57,8 @@ def _vision(vision: VisionConfig) -> int:
 
 
 def _connector(vision: VisionConfig, width: int) -> int:
-    return _linear(vision.merge**2 * vision.width, width) + _linear(width, width)
+    norm = width if vision.connector_norm else 0
+    return _linear(vision.merge**2 * vision.width, width) + _linear(width, width) + norm
 
 
 def _vlm(config: VLMConfig) -> int:

@@ -139,9 +139,10 @@ class Connector(nn.Module):
         self.fc2 = nn.Linear(width, width)
         initialise(self.fc1)
         initialise(self.fc2, ACTIVATION_GAIN)
-        positions = vision.position_scale * sincos_2d(vision.grid, width)
-        self.register_buffer("positions", positions, persistent=False)
+        self.norm = nn.RMSNorm(width, eps=1e-6) if vision.connector_norm else nn.Identity()
+        self.register_buffer("positions", sincos_2d(vision.grid, width), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, T, merge^2 * vision width] to [B, T, width]."""
-        return self.fc2(F.gelu(self.fc1(features), approximate="tanh")) + self.positions
+        content = self.fc2(F.gelu(self.fc1(features), approximate="tanh"))
+        return self.norm(content) + self.positions

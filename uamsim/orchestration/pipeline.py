@@ -11,7 +11,7 @@ from uamsim.evaluation.jobs import RolloutJob
 from uamsim.orchestration import measuring, media, results, rollouts, stages
 from uamsim.orchestration.files import read_json, write_json
 from uamsim.orchestration.progress import Console
-from uamsim.orchestration.run import open_run, provenance
+from uamsim.orchestration.run import alone_in, open_run, provenance
 from uamsim.orchestration.runners.base import Runner
 from uamsim.orchestration.spec import ExperimentSpec
 from uamsim.orchestration.store import ArtifactStore
@@ -54,11 +54,18 @@ def run_experiment(
         The path of report.html.
 
     Raises:
-        ConfigError: the folder holds another experiment.
+        ConfigError: the folder holds another experiment, or another process runs there.
         TrialError: trials or roll-outs failed; what finished is kept.
         StorageError: the disk is full; what finished is kept.
     """
     out = options.out.absolute()
+    with alone_in(out):
+        return _run(spec, options, out, runner, console)
+
+
+def _run(
+    spec: ExperimentSpec, options: Options, out: Path, runner: Runner, console: Console | None
+) -> Path:
     run = open_run(spec, out, resume=options.resume, command=options.command)
     console = console or Console(out / "progress", out / "timing.json")
     store = ArtifactStore(options.cache, remake=run["id"] if options.pretrain else None)

@@ -29,8 +29,6 @@ def retention_rows(context: TrialContext, trials: Sequence[TrialSpec]) -> list[d
             scores["restored"] = before["scores"]
         for mode, after in scores.items():
             kept = measuring.compare(before, after).to_json()
-            if kept["delta"] is None:
-                kept["delta"] = 0.0
             rows.append({"variant": trial.variant, "e_sem": mode, "seed": trial.seed, **kept})
     return rows
 

@@ -1,5 +1,7 @@
 """A run's folder: what it holds, whether it may be resumed, and where its results come from."""
 
+import contextlib
+import fcntl
 import importlib.metadata
 import os
 import platform
@@ -8,11 +10,12 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from uamsim.errors import ConfigError
-from uamsim.orchestration.files import read_json, write_json
+from uamsim.orchestration.files import read_json, storage, write_json
 from uamsim.orchestration.spec import ExperimentSpec
 
 _PACKAGES = ("torch", "mujoco", "ray", "numpy", "gymnasium", "tokenizers", "safetensors")
@@ -29,7 +32,7 @@ def open_run(spec: ExperimentSpec, out: Path, *, resume: bool, command: str = ""
         StorageError: the folder cannot be written.
     """
     found = read_json(out / "spec.json")
-    if found is None and out.is_dir() and any(out.iterdir()):
+    if found is None and _holds_files(out):
         raise ConfigError(
             f"{out} is not empty and holds no spec.json. Choose another --out, or remove it."
         )
@@ -60,6 +63,28 @@ def open_run(spec: ExperimentSpec, out: Path, *, resume: bool, command: str = ""
     return run
 
 
+@contextlib.contextmanager
+def alone_in(out: Path) -> Iterator[None]:
+    """Keeps other processes out of a run's folder.
+
+    Raises:
+        ConfigError: another process is running there.
+        StorageError: the folder cannot be written.
+    """
+    path = out / ".lock"
+    with storage(path):
+        out.mkdir(parents=True, exist_ok=True)
+        handle = path.open("w")
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"another process is running in {out}. Wait for it, or choose another --out."
+            ) from None
+        yield
+
+
 def differences(first: Any, second: Any, where: str = "") -> list[str]:
     """Paths at which two JSON values differ."""
     if isinstance(first, dict) and isinstance(second, dict):
@@ -69,6 +94,10 @@ def differences(first: Any, second: Any, where: str = "") -> list[str]:
             found += differences(first.get(key), second.get(key), inner)
         return found
     return [] if first == second else [where]
+
+
+def _holds_files(out: Path) -> bool:
+    return out.is_dir() and any(item.name != ".lock" for item in out.iterdir())
 
 
 def provenance(spec: ExperimentSpec, run: dict[str, Any]) -> dict[str, Any]:

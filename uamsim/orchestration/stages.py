@@ -22,8 +22,8 @@ _VERSIONS = {
     "demonstrations": 1,
     "vqa": 2,
     "scene_changes": 1,
-    "tokenizer": 2,
-    "vlm": 1,
+    "tokenizer": 3,
+    "vlm": 2,
     "vae": 1,
     "generator": 1,
 }

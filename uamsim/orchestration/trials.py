@@ -131,7 +131,6 @@ def run_trial(context: TrialContext, trial: TrialSpec, report: Report) -> dict[s
     from uamsim.orchestration.policies import file_hash
     from uamsim.orchestration.snapshots import SnapshotRecorder
     from uamsim.reporting.tensorboard import TensorBoardLog
-    from uamsim.training.loop import STATE_NAME
     from uamsim.training.tuning import tune
 
     torch.set_num_threads(1)
@@ -170,11 +169,17 @@ def run_trial(context: TrialContext, trial: TrialSpec, report: Report) -> dict[s
         "seconds": round(time.time() - started, 1),
     }
     write_json(folder / "done.json", done)
-    # The last checkpoint is what the run is for; the rest only served to get there.
+    _tidy(folder, checkpoint)
+    return done
+
+
+def _tidy(folder: Path, checkpoint: Path) -> None:
+    """Keeps the last checkpoint, which the run is for; the rest only served to get there."""
+    from uamsim.training.loop import STATE_NAME
+
     for file in [folder / STATE_NAME, *folder.glob("step-*.safetensors")]:
         if file != checkpoint:
             file.unlink(missing_ok=True)
-    return done
 
 
 def curve(context: TrialContext, trial: TrialSpec) -> list[dict[str, Any]]:

@@ -41,10 +41,7 @@ def draw_facts(rng: np.random.Generator) -> SceneFacts:
     wanted = int(rng.integers(2, MAX_RANDOM_THINGS + 1))
     things: list[tuple[str, str, str]] = []
     if rng.random() < _LABEL_CHANCE:
-        count = int(rng.integers(1, labels.MAX_CHARS + 1))
-        text = "".join(
-            labels.ALPHABET[int(i)] for i in rng.integers(len(labels.ALPHABET), size=count)
-        )
+        text = labels.ALPHABET[int(rng.integers(len(labels.ALPHABET)))]
         things.append(("label", colours[int(rng.integers(len(colours)))], text))
     while len(things) < wanted:
         names = kinds[int(rng.integers(len(kinds)))]
