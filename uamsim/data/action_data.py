@@ -45,6 +45,8 @@ class ActionDataset:
         self._actions = self.normalizer.normalize(data.action, "action")
         self._proprio = self.normalizer.normalize(data.state, "proprio")
         self._last = np.asarray(data.episode_stop)[data.episode_index] - 1
+        age = np.arange(len(data)) - np.asarray(data.episode_start)[data.episode_index]
+        self._query_frames = np.flatnonzero(age % chunk == 0)
 
     def __len__(self) -> int:
         """Number of frames that a chunk can start at: all of them."""
@@ -55,9 +57,22 @@ class ActionDataset:
         """Each camera's pictures, uint8 [N, H, W, 3], indexed by ``frame_ids``."""
         return self._frames
 
-    def sample(self, rng: np.random.Generator, batch_size: int) -> ActionBatch:
-        """A batch of frames drawn evenly, with replacement."""
-        return self.batch(rng.integers(len(self), size=batch_size))
+    def sample(
+        self, rng: np.random.Generator, batch_size: int, *, query_share: float = 0.0
+    ) -> ActionBatch:
+        """A batch of frames drawn with replacement.
+
+        Args:
+            rng: draws them.
+            batch_size: B.
+            query_share: probability that a frame is one at which a policy that executes whole
+                chunks is asked, every ``chunk`` frames of an episode; the rest are drawn evenly
+                from all frames. On most frames the arm's own pose gives away where it goes, so a
+                policy trained on all frames alike is slow to look and to listen.
+        """
+        frames = rng.integers(len(self), size=batch_size)
+        queries = self._query_frames[rng.integers(len(self._query_frames), size=batch_size)]
+        return self.batch(np.where(rng.random(batch_size) < query_share, queries, frames))
 
     def batch(self, frame_indices: np.ndarray) -> ActionBatch:
         """The batch that starts at the given frames, int64 [B]."""

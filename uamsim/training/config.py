@@ -85,6 +85,8 @@ class TuningConfig(OptimConfig):
     Attributes:
         e_sem_learning_rate: peak rate of E_sem (ViT, connector, embeddings, its blocks); the
             rate that decides retention most.
+        query_share: share of samples at which a policy that executes whole chunks is asked
+            (``ActionDataset.sample``).
         snapshots: shares of the run after which the model is saved and measured; the last is 1.
     """
 
@@ -93,6 +95,7 @@ class TuningConfig(OptimConfig):
     learning_rate: float = 3e-4
     e_sem_learning_rate: float = 3e-4
     warmup_steps: int = 50
+    query_share: float = 0.7
     snapshots: tuple[float, ...] = (1 / 3, 2 / 3, 1.0)
 
     def __post_init__(self) -> None:
@@ -108,6 +111,8 @@ class TuningConfig(OptimConfig):
                 "snapshots must be rising shares of the run in (0, 1] that end with 1.0, "
                 f"got {self.snapshots}."
             )
+        if not 0 <= self.query_share <= 1:
+            raise ConfigError(f"query_share must lie in [0, 1], got {self.query_share}.")
         if not 0 < self.e_sem_learning_rate < 1:
             raise ConfigError(
                 f"e_sem_learning_rate must lie in (0, 1), got {self.e_sem_learning_rate}; "

@@ -71,7 +71,7 @@ def tune(
         latents = cached_latents(model.vae, data.frames[0], dataset_root / LATENTS_FOLDER)
 
     def step_loss(rng: np.random.Generator, noise: torch.Generator) -> dict[str, torch.Tensor]:
-        batch = data.sample(rng, config.batch_size)
+        batch = data.sample(rng, config.batch_size, query_share=config.query_share)
         now = goal = None
         if latents is not None:
             now, goal = (torch.from_numpy(latents[ids]) for ids in batch["frame_ids"].T)
