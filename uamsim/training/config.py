@@ -62,7 +62,7 @@ class PretrainingConfig:
         default_factory=lambda: OptimConfig(steps=3000, batch_size=32, learning_rate=2e-3)
     )
     vlm: OptimConfig = field(
-        default_factory=lambda: OptimConfig(steps=7000, batch_size=16, learning_rate=2e-3)
+        default_factory=lambda: OptimConfig(steps=7000, batch_size=16, learning_rate=1e-3)
     )
     vae: OptimConfig = field(
         default_factory=lambda: OptimConfig(steps=2500, batch_size=16, learning_rate=1e-3)
@@ -70,7 +70,7 @@ class PretrainingConfig:
     generator: OptimConfig = field(
         default_factory=lambda: OptimConfig(steps=2000, batch_size=32, learning_rate=1e-3)
     )
-    qa_per_image: int = 3
+    qa_per_image: int = 4
     captions_per_image: int = 1
     pointings_per_image: int = 2
     vocab_size: int = 512
@@ -92,7 +92,7 @@ class TuningConfig(OptimConfig):
 
     steps: int = 900
     batch_size: int = 32
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-3
     e_sem_learning_rate: float = 3e-4
     warmup_steps: int = 50
     query_share: float = 0.7
