@@ -43,7 +43,9 @@ def _tiny() -> ExperimentSpec:
         vqa=VQAConfig(num_train_scenes=20_000, num_test_scenes=1_000, questions_per_skill_test=150),
         scene_changes=SceneChangeConfig(num_pairs=6_000),
         pretraining=PretrainingConfig(),
-        tuning=TuningConfig(steps=900),
+        tuning=TuningConfig(
+            steps=1_200, learning_rate=2e-3, e_sem_learning_rate=1e-3, query_share=0.85
+        ),
         evaluation=EvaluationConfig(
             episodes=20, in_domain_episodes=40, control_episodes=40, seed0=EVALUATION_SEED0
         ),

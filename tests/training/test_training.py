@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from uamsim.contract import PolicyInput
+from uamsim.contract import Observation, PolicyInput
 from uamsim.data.config import DemonstrationConfig, SceneChangeConfig, VQAConfig
 from uamsim.data.demonstrations import collect_demonstrations
 from uamsim.data.scene_change import generate_scene_changes
@@ -115,10 +115,10 @@ def test_every_variant_is_tuned_and_acts(start, tmp_path, variant):
     checkpoint, steps = run(start, tmp_path, variant)
     assert steps == [2, 4]
     policy = VLAPolicy(checkpoint)
-    observation = {
-        "pixels": {"primary": np.zeros((*SIZE, 3), np.uint8)},
-        "agent_pos": np.zeros(14, np.float32),
-    }
+    observation = Observation(
+        pixels={"primary": np.zeros((*SIZE, 3), np.uint8)},
+        agent_pos=np.zeros(14, np.float32),
+    )
     request = PolicyInput(observation=observation, instruction="press", seed=1, step=0)
     actions = policy.act([request])
     assert actions.shape == (1, micro_config(variant).chunk * 10, 14)
