@@ -21,6 +21,7 @@ from uamsim.models.config import (
     PRESETS,
     VARIANTS,
     ModelConfig,
+    VAEConfig,
     VLAConfig,
     config_from_json,
     config_to_json,
@@ -30,6 +31,7 @@ from uamsim.models.sizes import count_parameters, flops_per_sample
 from uamsim.models.state import assign
 from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.vae import VAE
+from uamsim.models.vision import to_unit
 from uamsim.models.vlm import VLM, pack_answers
 from uamsim.testing.models import make_batch, make_tokenizer, micro_config, micro_vla
 
@@ -273,3 +275,12 @@ def test_config_and_sizes_import_no_torch() -> None:
         "sys.exit(any(m in sys.modules for m in ('torch', 'mujoco', 'ray', 'pyarrow')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_posterior_starts_nearly_without_noise():
+    """Else the decoder learns the background alone and latents stay empty."""
+    config = VAEConfig()
+    vae = VAE(config)
+    images = torch.randint(0, 256, (2, *config.image_size, 3), dtype=torch.uint8)
+    mean, log_var = vae.encoder(to_unit(images)).chunk(2, dim=1)
+    assert (0.5 * log_var).exp().mean() < 0.2 * mean.std()

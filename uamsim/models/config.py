@@ -125,7 +125,7 @@ class VAEConfig:
     widths: tuple[int, ...] = (16, 32, 64, 96)
     latent_channels: int = 24
     patch: int = 1
-    kl_weight: float = 1e-5
+    kl_weight: float = 1e-6
 
     def __post_init__(self) -> None:
         if any(pixels % self.stride for pixels in self.image_size):

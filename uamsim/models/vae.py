@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from uamsim.errors import ConfigError, ShapeError
 from uamsim.models.config import VAEConfig
-from uamsim.models.vision import to_unit
+from uamsim.models.vision import ACTIVATION_GAIN, initialise, to_unit
 
 
 def _resize(images: Tensor, size: tuple[int, int]) -> Tensor:
@@ -45,6 +45,16 @@ class VAE(nn.Module):
                 up += [nn.Conv2d(before, 4 * after, 3, padding=1), nn.PixelShuffle(2)]
                 up += [nn.SiLU()] if after != 3 else []
             self.decoder = nn.Sequential(*up)
+            for layer in (*self.encoder, *self.decoder):
+                if isinstance(layer, nn.Conv2d):
+                    initialise(layer, ACTIVATION_GAIN)
+            # Little posterior noise at first: else the decoder learns the background alone, and
+            # the few pixels of things never pay for the KL.
+            head = self.encoder[-1]
+            assert isinstance(head, nn.Conv2d)
+            assert head.bias is not None
+            nn.init.constant_(head.bias[latent:], -6.0)
+            head.weight.data[latent:] *= 0.1
         self.register_buffer("shift", torch.zeros(latent))
         self.register_buffer("scale", torch.ones(latent))
 

@@ -24,7 +24,7 @@ _VERSIONS = {
     "scene_changes": 1,
     "tokenizer": 3,
     "vlm": 2,
-    "vae": 1,
+    "vae": 2,
     "generator": 1,
 }
 """Raised by hand when code changes what a recipe gives."""
