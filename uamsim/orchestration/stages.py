@@ -252,4 +252,5 @@ def _end_training(out: Path) -> None:
     """Removes the state that training would have resumed from."""
     from uamsim.training.loop import STATE_NAME
 
-    (out / STATE_NAME).unlink(missing_ok=True)
+    for state in out.glob(f"*{STATE_NAME}"):
+        state.unlink()
