@@ -53,7 +53,7 @@ _BOWL = ((0, 0), (0.036, 0), (0.048, 0.016), (0.056, 0.042), (0.051, 0.042), (0.
 MESHES: dict[str, tuple[np.ndarray, np.ndarray]] = {
     "cone": _lathe(((0, 0), (0.030, 0), (0.0035, 0.066), (0, 0.066)), 16),
     "star": _prism(_polygon([0.036, 0.0165] * 5), 0.026),
-    "triangle": _prism(_polygon([0.044] * 3), 0.018),
+    "triangle": _prism(_polygon([0.046] * 3), 0.004),
     "bowl": _lathe(_BOWL, 20),
 }
 

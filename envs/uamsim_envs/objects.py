@@ -63,13 +63,27 @@ class Category:
     grasp_height: float
 
 
-_HOUSING = Part(shape="box", size=(0.043, 0.043, 0.011), pos=(0, 0, 0.011), rgb=(0.13, 0.13, 0.14))
-_CAP_Z = 0.030
-_CAP_H = 0.010
+_BUTTON_RADIUS = 0.052
+_HOUSING = Part(
+    shape="cylinder", size=(_BUTTON_RADIUS, 0.009), pos=(0, 0, 0.009), rgb=(0.13, 0.13, 0.14)
+)
+_PLATE = Part(
+    shape="cylinder",
+    size=(0.050, 0.009),
+    pos=(0, 0, 0.028),
+    rgb=(0.24, 0.24, 0.26),
+    solid=True,
+    cap=True,
+)
 
 
-def _cap(shape: str, size: tuple[float, ...], **changes: float | bool) -> Part:
-    return Part(shape=shape, size=(*size, _CAP_H), pos=(0, 0, _CAP_Z), cap=True, **changes)  # type: ignore[arg-type]
+def _button(*emblem: Part) -> Category:
+    """A round push button of 10 cm with a raised emblem on its plate; all of the plate works."""
+    return Category(radius=_BUTTON_RADIUS, grasp_height=0.040, parts=(_HOUSING, _PLATE, *emblem))
+
+
+def _emblem(shape: str, *size: float) -> Part:
+    return Part(shape=shape, size=(*size, 0.002), pos=(0, 0, 0.038), cap=True)
 
 
 def _ring(count: int, radius: float, z: float) -> tuple[Part, ...]:
@@ -175,34 +189,10 @@ CATEGORIES: dict[str, Category] = {
             ),
         ),
     ),
-    "round_button": Category(
-        radius=0.060,
-        grasp_height=0.040,
-        parts=(_HOUSING, _cap("cylinder", (0.035,), solid=True)),
-    ),
-    "square_button": Category(
-        radius=0.060,
-        grasp_height=0.040,
-        parts=(_HOUSING, _cap("box", (0.031, 0.031), solid=True)),
-    ),
-    "triangle_button": Category(
-        radius=0.060,
-        grasp_height=0.040,
-        parts=(
-            _HOUSING,
-            Part(shape="triangle", pos=(0, 0, 0.022), cap=True),
-            _cap("cylinder", (0.022,), solid=True, visible=False),
-        ),
-    ),
-    "cross_button": Category(
-        radius=0.060,
-        grasp_height=0.040,
-        parts=(
-            _HOUSING,
-            _cap("box", (0.037, 0.0115), solid=True),
-            _cap("box", (0.0115, 0.037), solid=True),
-        ),
-    ),
+    "round_button": _button(_emblem("cylinder", 0.038)),
+    "square_button": _button(_emblem("box", 0.032, 0.032)),
+    "triangle_button": _button(Part(shape="triangle", pos=(0, 0, 0.036), cap=True)),
+    "cross_button": _button(_emblem("box", 0.042, 0.0125), _emblem("box", 0.0125, 0.042)),
     "plate": Category(
         radius=0.056,
         grasp_height=0.008,
