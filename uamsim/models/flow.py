@@ -14,10 +14,10 @@ from uamsim.models.config import GoalStart
 from uamsim.models.vision import sincos_2d
 
 
-def sample_action_time(batch_size: int, generator: torch.Generator) -> Tensor:
-    """T = 0.999 * Beta(1.5, 1) + 0.001, [B] (pi0): the inverse CDF of Beta(a, 1) is u^(1/a)."""
+def sample_action_time(batch_size: int, alpha: float, generator: torch.Generator) -> Tensor:
+    """T = 0.999 * Beta(alpha, 1) + 0.001, [B]: the inverse CDF of Beta(a, 1) is u^(1/a)."""
     uniform = torch.rand(batch_size, generator=generator, device=generator.device)
-    return 0.999 * uniform ** (1 / 1.5) + 0.001
+    return 0.999 * uniform ** (1 / alpha) + 0.001
 
 
 def sample_image_time(batch_size: int, generator: torch.Generator) -> Tensor:

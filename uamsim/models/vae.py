@@ -11,6 +11,9 @@ from uamsim.errors import ConfigError, ShapeError
 from uamsim.models.config import VAEConfig
 from uamsim.models.vision import ACTIVATION_GAIN, initialise, to_unit
 
+FOREGROUND_CONTRAST = 0.12
+"""Difference from the background, in [-1, 1] units of a channel, from which a pixel stands out."""
+
 
 def _resize(images: Tensor, size: tuple[int, int]) -> Tensor:
     x = to_unit(images)
@@ -68,8 +71,17 @@ class VAE(nn.Module):
         mean, log_var = self._posterior(x)
         noise = torch.randn(mean.shape, generator=generator, device=mean.device)
         error = self.decoder(mean + noise * (0.5 * log_var).exp()) - x
+        weight = self._pixel_weights(x)
         kl = 0.5 * (mean.square() + log_var.exp() - 1.0 - log_var).sum((1, 2, 3)).mean()
-        return error.abs().mean() + error.square().mean() + self.config.kl_weight * kl
+        reconstruction = weight * (error.abs() + error.square())
+        return reconstruction.mean() + self.config.kl_weight * kl
+
+    def _pixel_weights(self, x: Tensor) -> Tensor:
+        """[B, 1, H, W], 1 on average."""
+        background = x.flatten(2).median(dim=2).values[..., None, None]
+        stands_out = (x - background).abs().amax(1, keepdim=True) > FOREGROUND_CONTRAST
+        weight = 1.0 + (self.config.foreground_weight - 1.0) * stands_out
+        return weight / weight.mean()
 
     @torch.no_grad()
     def fit_normalization(self, images: Tensor) -> None:

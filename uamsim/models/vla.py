@@ -260,7 +260,7 @@ class VLA(nn.Module):
                 for every variant.
         """
         device, actions = batch.actions.device, batch.actions
-        t_B = sample_action_time(len(actions), generator).to(device)
+        t_B = sample_action_time(len(actions), self.config.action_time_alpha, generator).to(device)
         noise = torch.randn(actions.shape, generator=generator, device=generator.device).to(device)
         noised = interpolate(actions, noise, t_B)
         if not self.config.dynamics:

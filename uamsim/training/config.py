@@ -65,10 +65,10 @@ class PretrainingConfig:
         default_factory=lambda: OptimConfig(steps=7000, batch_size=16, learning_rate=1e-3)
     )
     vae: OptimConfig = field(
-        default_factory=lambda: OptimConfig(steps=2000, batch_size=16, learning_rate=2e-3)
+        default_factory=lambda: OptimConfig(steps=4000, batch_size=16, learning_rate=2e-3)
     )
     generator: OptimConfig = field(
-        default_factory=lambda: OptimConfig(steps=1200, batch_size=32, learning_rate=1e-3)
+        default_factory=lambda: OptimConfig(steps=2000, batch_size=32, learning_rate=1e-3)
     )
     qa_per_image: int = 4
     captions_per_image: int = 1
