@@ -23,7 +23,7 @@ _VERSIONS = {
     "vqa": 3,
     "scene_changes": 2,
     "tokenizer": 3,
-    "vlm": 2,
+    "vlm": 3,
     "vae": 3,
     "generator": 1,
 }

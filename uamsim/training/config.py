@@ -62,7 +62,7 @@ class PretrainingConfig:
         default_factory=lambda: OptimConfig(steps=3000, batch_size=32, learning_rate=2e-3)
     )
     vlm: OptimConfig = field(
-        default_factory=lambda: OptimConfig(steps=7000, batch_size=16, learning_rate=1e-3)
+        default_factory=lambda: OptimConfig(steps=6500, batch_size=16, learning_rate=1e-3)
     )
     vae: OptimConfig = field(
         default_factory=lambda: OptimConfig(steps=4000, batch_size=16, learning_rate=2e-3)

@@ -23,6 +23,8 @@ from uamsim.training.loop import Progress, fit, make_optimizer
 _COLOURS = [entry.name for entry in entries("colour")]
 _CATEGORIES = [e.name for kind in ("object", "button", "target") for e in entries(kind)]
 _CEILING = 1 - 1e-6
+_CHARACTER_WEIGHT = 5.0
+"""Characters are few phrases on few pictures: at weight 1 they are learned last, if at all."""
 
 
 def phrase_targets(dataset: VQADataset) -> tuple[np.ndarray, np.ndarray]:
@@ -82,11 +84,11 @@ class PhraseModel(nn.Module):
         )
 
     def loss(self, images: Tensor, things: Tensor, chars: Tensor) -> Tensor:
-        """Cross-entropy of phrases, summed over phrases, mean over pictures."""
+        """Cross-entropy of phrases, summed over weighted phrases, mean over pictures."""
         absent_thing, absent_char = self.log_absent(images)
-        return _cross_entropy(absent_thing.flatten(1), things.flatten(1)) + _cross_entropy(
-            absent_char, chars
-        )
+        return _cross_entropy(
+            absent_thing.flatten(1), things.flatten(1)
+        ) + _CHARACTER_WEIGHT * _cross_entropy(absent_char, chars)
 
 
 def _cross_entropy(log_absent: Tensor, present: Tensor) -> Tensor:
