@@ -271,3 +271,13 @@ def test_variants_cover_table_1() -> None:
         "gen_init",
         "uam",
     ]
+
+
+def test_losses_stay_on_the_device_of_the_model(variant: str) -> None:
+    """The meta device stands in for a GPU: an addition of a CPU tensor to one of its own raises."""
+    vla = micro_vla(variant)
+    batch = make_batch(vla)
+    tensors = {k: v.to("meta") for k, v in vars(batch).items() if isinstance(v, Tensor)}
+    losses = vla.to("meta").losses(dataclasses.replace(batch, **tensors), generator())
+    assert losses["total"].device.type == "meta"
+    losses["total"].backward()

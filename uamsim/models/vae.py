@@ -69,8 +69,8 @@ class VAE(nn.Module):
         """L1 + MSE of the reconstruction of uint8 [B, H, W, 3], plus the weighted KL."""
         x = _resize(images, self.config.image_size)
         mean, log_var = self._posterior(x)
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
-        error = self.decoder(mean + noise * (0.5 * log_var).exp()) - x
+        noise = torch.randn(mean.shape, generator=generator, device=generator.device)
+        error = self.decoder(mean + noise.to(mean.device) * (0.5 * log_var).exp()) - x
         weight = self._pixel_weights(x)
         kl = 0.5 * (mean.square() + log_var.exp() - 1.0 - log_var).sum((1, 2, 3)).mean()
         reconstruction = weight * (error.abs() + error.square())

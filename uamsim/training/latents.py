@@ -16,12 +16,11 @@ _BATCH = 256
 @torch.inference_mode()
 def encode_frames(vae: VAE, frames: np.ndarray) -> np.ndarray:
     """Latents float32 [N, T, C] of uint8 [N, H, W, 3]."""
-    return np.concatenate(
-        [
-            vae.encode(torch.from_numpy(np.array(frames[i : i + _BATCH]))).numpy()
-            for i in range(0, len(frames), _BATCH)
-        ]
+    device = vae.scale.device
+    batches = (
+        torch.from_numpy(np.array(frames[i : i + _BATCH])) for i in range(0, len(frames), _BATCH)
     )
+    return np.concatenate([vae.encode(batch.to(device)).cpu().numpy() for batch in batches])
 
 
 def cached_latents(vae: VAE, frames: np.ndarray, folder: Path) -> np.ndarray:

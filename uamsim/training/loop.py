@@ -67,6 +67,11 @@ def make_optimizer(
     )
 
 
+def training_device() -> torch.device:
+    """The GPU that this process may use, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def fit(
     model: torch.nn.Module,
     optimizer: torch.optim.AdamW,

@@ -17,7 +17,7 @@ from uamsim.models.vae import VAE
 from uamsim.models.vlm import VLM
 from uamsim.training.config import PretrainingConfig
 from uamsim.training.latents import encode_frames
-from uamsim.training.loop import STATE_NAME, Progress, fit, make_optimizer
+from uamsim.training.loop import STATE_NAME, Progress, fit, make_optimizer, training_device
 from uamsim.training.vision import pretrain_vision
 
 MODEL_NAME = "model.safetensors"
@@ -61,7 +61,8 @@ def pretrain_vlm(
         report: progress.
     """
     dataset = VQADataset(vqa_root, "train")
-    model = VLM(model_config, Tokenizer.load(tokenizer_path), seed=config.seed)
+    device = training_device()
+    model = VLM(model_config, Tokenizer.load(tokenizer_path), seed=config.seed).to(device)
     total = config.vision.steps + config.vlm.steps
     vision = pretrain_vision(
         config.vision,
@@ -78,7 +79,7 @@ def pretrain_vlm(
         rows = rng.integers(len(dataset), size=config.vlm.batch_size)
         pairs = [_pairs(dataset, int(row), rng, config) for row in rows]
         loss = model.answer_loss(
-            torch.from_numpy(dataset.images[rows]),
+            torch.from_numpy(dataset.images[rows]).to(device),
             [[question for question, _ in row] for row in pairs],
             [[answer for _, answer in row] for row in pairs],
         )
@@ -117,7 +118,8 @@ def pretrain_vae(
     """
     pairs = SceneChangeDataset(scene_change_root)
     sources = (VQADataset(vqa_root, "train").images, pairs.before, pairs.after)
-    model = VAE(model_config, seed=config.seed)
+    device = training_device()
+    model = VAE(model_config, seed=config.seed).to(device)
 
     def draw(rng: np.random.Generator, size: int) -> torch.Tensor:
         which = rng.integers(len(sources), size=size)
@@ -125,7 +127,7 @@ def pretrain_vae(
             source[rng.integers(len(source), size=np.count_nonzero(which == i))]
             for i, source in enumerate(sources)
         ]
-        return torch.from_numpy(np.concatenate(rows))
+        return torch.from_numpy(np.concatenate(rows)).to(device)
 
     fit(
         model,
@@ -163,18 +165,20 @@ def pretrain_generator(
     """
     pairs = SceneChangeDataset(scene_change_root)
     vlm = load_checkpoint(vlm_path)
-    vae = load_checkpoint(vae_path).build_vae()
+    device = training_device()
+    vae = load_checkpoint(vae_path).build_vae().to(device)
     model = Generator(model_config, vlm.build_vlm().tokenizer, seed=config.seed)
     model.init_from(vlm.state, vae.state_dict())
+    model.to(device)
     before, after = encode_frames(vae, pairs.before), encode_frames(vae, pairs.after)
 
     def step_loss(rng: np.random.Generator, noise: torch.Generator) -> dict[str, torch.Tensor]:
         rows = rng.integers(len(pairs), size=config.generator.batch_size)
         loss = model.loss(
-            torch.from_numpy(pairs.before[rows]),
+            torch.from_numpy(pairs.before[rows]).to(device),
             [pairs.instructions[row] for row in rows],
-            torch.from_numpy(before[rows]),
-            torch.from_numpy(after[rows]),
+            torch.from_numpy(before[rows]).to(device),
+            torch.from_numpy(after[rows]).to(device),
             noise,
         )
         return {"total": loss}

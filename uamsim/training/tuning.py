@@ -13,7 +13,7 @@ from uamsim.models.config import VLAConfig
 from uamsim.models.vla import VLA
 from uamsim.training.config import TuningConfig
 from uamsim.training.latents import cached_latents
-from uamsim.training.loop import STATE_NAME, Progress, fit, make_optimizer
+from uamsim.training.loop import STATE_NAME, Progress, fit, make_optimizer, training_device
 
 LATENTS_FOLDER = "latents"
 
@@ -66,6 +66,8 @@ def tune(
     generator_state = load_checkpoint(generator_path).state if needs_generator else None
     model.init_from(source.state, vae_state, generator_state)
     model.set_e_sem_trainable(e_sem_trainable)
+    device = training_device()
+    model.to(device)
     latents = None
     if model_config.dorsal_input == "vae":
         latents = cached_latents(model.vae, data.frames[0], dataset_root / LATENTS_FOLDER)
@@ -74,7 +76,7 @@ def tune(
         batch = data.sample(rng, config.batch_size, query_share=config.query_share)
         now = goal = None
         if latents is not None:
-            now, goal = (torch.from_numpy(latents[ids]) for ids in batch["frame_ids"].T)
+            now, goal = (torch.from_numpy(latents[i]).to(device) for i in batch["frame_ids"].T)
         return model.losses(model.to_batch(batch, now, goal), noise)
 
     sem = {id(p) for _, p in model.e_sem_parameters()}

@@ -79,6 +79,11 @@ class TuneRunner:
         except Exception as error:
             raise MissingDependencyError(f"Ray cannot start: {error}. {_WAY_OUT}") from error
 
+    @property
+    def _gpus(self) -> int:
+        """GPUs a trial or a pretraining: one where Ray has any."""
+        return int("GPU" in ray.cluster_resources())
+
     def run_trials(
         self, context: TrialContext, trials: Sequence[TrialSpec], console: Console
     ) -> None:
@@ -95,7 +100,7 @@ class TuneRunner:
                 folder=console.folder,
                 trial_function=self._trial_function,
             ),
-            {"cpu": 1},
+            {"cpu": 1, "gpu": self._gpus},
         )
         results = self._tuner(trainable, trials, context.out).fit()
         reasons = {
@@ -145,7 +150,9 @@ class TuneRunner:
 
     def run_calls(self, calls: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
         """See ``Runner.run_calls``."""
-        remote = ray.remote(_call).options(num_cpus=1, max_retries=MAX_FAILURES)
+        remote = ray.remote(_call).options(
+            num_cpus=1, num_gpus=self._gpus, max_retries=MAX_FAILURES
+        )
         references = {name: remote.remote(call) for name, call in calls.items()}
         results = {}
         for name, reference in references.items():
