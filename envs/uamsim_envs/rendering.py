@@ -138,7 +138,6 @@ class SceneRenderer:
             self._model.vis.global_.offheight = height
             self._model.vis.global_.offwidth = width
             self._mjr = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
-            mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._mjr)
             self._scene = mujoco.MjvScene(self._model, maxgeom=MAX_VISIBLE_GEOMS)
             on = self._profile == "quality"
             for flag in (
@@ -148,6 +147,8 @@ class SceneRenderer:
                 mujoco.mjtRndFlag.mjRND_SKYBOX,
             ):
                 self._scene.flags[flag.value] = on
+        # All environments of a process share one GL context, and with it what is bound.
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._mjr)
         return self._mjr, self._scene
 
     def render(

@@ -319,3 +319,20 @@ def test_an_object_off_the_table_ends_the_episode(make: Make) -> None:
     _, _, terminated, _, info = env.step(env.world.rest_action("ee"))
     assert terminated
     assert not info["is_success"]
+
+
+def test_pictures_do_not_depend_on_other_environments_of_the_process() -> None:
+    def make() -> gym.Env:
+        return gym.make("uamsim/AlohaPressButton-v0", cameras=("primary",), image_size=(64, 96))
+
+    def picture(env: gym.Env, seed: int) -> np.ndarray:
+        return env.reset(seed=seed)[0]["pixels"]["primary"].copy()
+
+    lone = make()
+    expected = [picture(lone, seed) for seed in range(4)]
+    lone.close()
+    many = [make() for _ in range(4)]
+    for seed in (0, 1, 2, 3):
+        assert np.array_equal(picture(many[seed], seed), expected[seed])
+    many[3].close()
+    assert np.array_equal(picture(many[0], 1), expected[1])
