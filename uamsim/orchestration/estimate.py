@@ -27,13 +27,16 @@ class Device:
     chunks_per_s: float
 
 
+_CORE = Device(name="CPU core", flops_per_s=5.5e10, devices=2, chunks_per_s=45)
 DEVICES: dict[str, Device] = {
-    "debug": Device(name="CPU core", flops_per_s=3e10, devices=2, chunks_per_s=12),
-    "tiny": Device(name="CPU core", flops_per_s=3e10, devices=2, chunks_per_s=12),
+    "debug": _CORE,
+    "tiny": _CORE,
     "small": Device(name="GPU at 80 TFLOP/s", flops_per_s=8e13, devices=1, chunks_per_s=60),
     "paper": Device(name="GPU at 300 TFLOP/s", flops_per_s=3e14, devices=8, chunks_per_s=40),
 }
-"""Assumed, not measured: sustained training throughput, about a third of the peak."""
+"""CPU cores as measured in the tiny sweep; GPUs are assumed at about a third of their peak."""
+_DEMONSTRATIONS_PER_S = 5.8
+"""Episodes that one CPU core records a second, at tiny's picture size."""
 
 
 def describe(spec: ExperimentSpec, workers: int) -> str:
@@ -42,7 +45,7 @@ def describe(spec: ExperimentSpec, workers: int) -> str:
     parallel = min(workers, device.devices) if "CPU" in device.name else device.devices
     lines = [
         f"{spec.name} at {spec.scale} · {len(expand(spec))} trials, seeds {list(spec.seeds)}",
-        f"assumed: {device.flops_per_s:.0e} FLOP/s for each {device.name}, {parallel} of them, "
+        f"assumed: {device.flops_per_s:.1e} FLOP/s for each {device.name}, {parallel} of them, "
         f"{device.chunks_per_s} policy calls a second each in roll-outs",
         "",
         f"{'variant':<16}{'parameters':>12}{'trainable':>12}{'FLOPs/sample':>14}{'memory':>10}"
@@ -59,6 +62,7 @@ def describe(spec: ExperimentSpec, workers: int) -> str:
             f"{_bytes(memory_bytes(model)):>10}{duration(seconds_of[variant]):>10}"
         )
     stages = {
+        "demonstrations (if there are none yet)": _demonstration_seconds(spec) / workers,
         "pretraining (if the models do not ship)": _pretraining_seconds(spec, device) / parallel,
         "trials": sum(seconds_of[trial.variant] for trial in expand(spec)) / parallel,
         "roll-outs": _rollout_seconds(spec, device) / parallel,
@@ -78,6 +82,12 @@ def _trial_seconds(spec: ExperimentSpec, variant: str, device: Device) -> float:
     evaluation = spec.evaluation
     episodes = evaluation.snapshot_episodes * len(evaluation.env_ids) * len(spec.tuning.snapshots)
     return tuning + episodes * _chunks(spec) / device.chunks_per_s
+
+
+def _demonstration_seconds(spec: ExperimentSpec) -> float:
+    demonstrations = spec.demonstrations
+    episodes = demonstrations.episodes_per_env * len(demonstrations.env_ids)
+    return episodes / _DEMONSTRATIONS_PER_S
 
 
 def _pretraining_seconds(spec: ExperimentSpec, device: Device) -> float:
