@@ -44,7 +44,7 @@ def _tiny() -> ExperimentSpec:
         scene_changes=SceneChangeConfig(num_pairs=6_000),
         pretraining=PretrainingConfig(),
         tuning=TuningConfig(
-            steps=1_800, learning_rate=1e-3, e_sem_learning_rate=5e-4, query_share=0.85
+            steps=1_800, learning_rate=1e-3, e_sem_learning_rate=2e-4, query_share=0.85
         ),
         evaluation=EvaluationConfig(
             episodes=24, in_domain_episodes=60, control_episodes=60, seed0=EVALUATION_SEED0
