@@ -2,8 +2,11 @@
 
 Each entry is a colour or a category of thing with its names in English, Chinese and pinyin.
 ``in_action_data`` says whether demonstrations may show it. The vision-language questions know
-every entry; the difference is what "out of distribution" means here. ``HELD_OUT_PAIRS`` are
-combinations that demonstrations never show although they show both members.
+every entry of the kinds colour, object, button and target; the difference is what "out of
+distribution" means here. The kinds item and receptacle are the rest of the library of things
+(``uamsim_envs.library``). ``HELD_OUT_PAIRS`` are combinations that demonstrations never show
+although they show both members, ``HELD_OUT_INSTANCES`` shapes of a seen category that they never
+show.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +16,7 @@ from typing import Literal, cast
 
 from uamsim.registry import Registry
 
-Kind = Literal["colour", "object", "button", "target"]
+Kind = Literal["colour", "object", "button", "target", "item", "receptacle", "fixture"]
 Language = Literal["english", "chinese", "pinyin"]
 
 
@@ -29,6 +32,7 @@ class Entry:
         pinyin: the Chinese name in pinyin, tone marks, a space between syllables.
         in_action_data: whether demonstrations may show it.
         rgb: for colours, linear RGB in [0, 1].
+        synonyms: other English names that mean the same on a table.
     """
 
     name: str
@@ -38,6 +42,45 @@ class Entry:
     pinyin: str
     in_action_data: bool = True
     rgb: tuple[float, float, float] | None = None
+    synonyms: tuple[str, ...] = ()
+
+
+_SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "cube": ("block",),
+    "can": ("tin",),
+    "plate": ("dish",),
+    "tray": ("platter",),
+    "apple": ("toy apple",),
+    "banana": ("toy banana",),
+    "tangerine": ("mandarin", "clementine"),
+    "lemon": ("toy lemon",),
+    "pear": ("toy pear",),
+    "strawberry": ("toy strawberry",),
+    "tomato": ("toy tomato",),
+    "pepper": ("bell pepper", "sweet pepper"),
+    "carrot": ("toy carrot",),
+    "eggplant": ("aubergine",),
+    "corn": ("corn cob", "maize"),
+    "potato": ("spud",),
+    "baozi": ("steamed bun", "bun"),
+    "computer_mouse": ("mouse",),
+    "phone": ("toy phone", "mobile phone", "smartphone"),
+    "medicine_box": ("medicine carton", "pill box"),
+    "toy_car": ("car",),
+    "sponge": ("scrubber",),
+    "eraser": ("rubber",),
+    "marker": ("marker pen", "felt pen"),
+    "battery": ("dry cell",),
+    "tape_roll": ("roll of tape", "adhesive tape"),
+    "duck": ("rubber duck", "toy duck"),
+    "cup": ("mug",),
+    "basket": ("hamper",),
+    "box": ("crate",),
+    "garbage_can": ("trash can", "bin", "dustbin"),
+    "saucer": ("coaster",),
+    "vase": ("flower vase",),
+    "flower_pot": ("pot", "planter"),
+}
 
 
 _TABLE: tuple[Entry, ...] = tuple(
@@ -49,6 +92,7 @@ _TABLE: tuple[Entry, ...] = tuple(
         pinyin=pinyin,
         in_action_data=in_action_data,
         rgb=rgb,
+        synonyms=_SYNONYMS.get(name, ()),
     )
     for kind, name, chinese, pinyin, in_action_data, rgb in (
         ("colour", "red", "红色", "hóng sè", True, (0.85, 0.08, 0.08)),
@@ -72,6 +116,51 @@ _TABLE: tuple[Entry, ...] = tuple(
         ("target", "plate", "盘子", "pán zi", True, None),
         ("target", "tray", "托盘", "tuō pán", True, None),
         ("target", "bowl", "碗", "wǎn", True, None),
+        ("item", "apple", "苹果", "píng guǒ", True, None),
+        ("item", "banana", "香蕉", "xiāng jiāo", True, None),
+        ("item", "tangerine", "橘子", "jú zi", False, None),
+        ("item", "lemon", "柠檬", "níng méng", True, None),
+        ("item", "pear", "梨子", "lí zi", True, None),
+        ("item", "strawberry", "草莓", "cǎo méi", False, None),
+        ("item", "tomato", "番茄", "fān qié", True, None),
+        ("item", "pepper", "甜椒", "tián jiāo", True, None),
+        ("item", "carrot", "胡萝卜", "hú luó bo", False, None),
+        ("item", "eggplant", "茄子", "qié zi", False, None),
+        ("item", "corn", "玉米", "yù mǐ", True, None),
+        ("item", "potato", "土豆", "tǔ dòu", True, None),
+        ("item", "baozi", "包子", "bāo zi", True, None),
+        ("item", "computer_mouse", "鼠标", "shǔ biāo", True, None),
+        ("item", "phone", "手机", "shǒu jī", True, None),
+        ("item", "medicine_box", "药盒", "yào hé", True, None),
+        ("item", "toy_car", "玩具车", "wán jù chē", True, None),
+        ("item", "sponge", "海绵", "hǎi mián", True, None),
+        ("item", "eraser", "橡皮", "xiàng pí", True, None),
+        ("item", "marker", "记号笔", "jì hào bǐ", True, None),
+        ("item", "battery", "电池", "diàn chí", True, None),
+        ("item", "tape_roll", "胶带", "jiāo dài", False, None),
+        ("item", "duck", "鸭子", "yā zi", False, None),
+        ("receptacle", "cup", "杯子", "bēi zi", True, None),
+        ("receptacle", "basket", "篮子", "lán zi", False, None),
+        ("receptacle", "box", "盒子", "hé zi", True, None),
+        ("receptacle", "garbage_can", "垃圾桶", "lā jī tǒng", True, None),
+        ("receptacle", "saucer", "茶碟", "chá dié", True, None),
+        ("receptacle", "vase", "花瓶", "huā píng", False, None),
+        ("receptacle", "flower_pot", "花盆", "huā pén", True, None),
+        ("fixture", "watering_can", "水壶", "shuǐ hú", True, None),
+        ("fixture", "flower", "花", "huā", True, None),
+        ("fixture", "drawer", "抽屉", "chōu ti", True, None),
+        ("fixture", "plug", "插头", "chā tóu", True, None),
+        ("fixture", "socket", "插座", "chā zuò", True, None),
+        ("fixture", "broom", "扫帚", "sào zhou", True, None),
+        ("fixture", "dustpan", "簸箕", "bò ji", True, None),
+        ("fixture", "tissue", "纸巾", "zhǐ jīn", True, None),
+        ("fixture", "carton", "纸盒", "zhǐ hé", True, None),
+        ("fixture", "fries", "薯条", "shǔ tiáo", True, None),
+        ("fixture", "cloth", "布", "bù", True, None),
+        ("fixture", "towel", "毛巾", "máo jīn", True, None),
+        ("fixture", "rod", "杆子", "gān zi", True, None),
+        ("fixture", "stain", "污渍", "wū zì", True, None),
+        ("fixture", "bottle", "瓶子", "píng zi", True, None),
     )
 )
 
@@ -91,8 +180,62 @@ HELD_OUT_PAIRS: frozenset[tuple[str, str]] = frozenset(
         ("blue", "round_button"),
         ("yellow", "square_button"),
         ("white", "triangle_button"),
+        # item x target
+        ("apple", "plate"),
+        ("apple", "garbage_can"),
+        ("banana", "bowl"),
+        ("lemon", "cup"),
+        ("pear", "box"),
+        ("tomato", "tray"),
+        ("pepper", "flower_pot"),
+        ("corn", "plate"),
+        ("potato", "garbage_can"),
+        ("baozi", "box"),
+        ("computer_mouse", "tray"),
+        ("phone", "bowl"),
+        ("medicine_box", "garbage_can"),
+        ("toy_car", "box"),
+        ("sponge", "saucer"),
+        ("eraser", "cup"),
+        ("marker", "flower_pot"),
+        ("battery", "bowl"),
     }
 )
+
+HELD_OUT_INSTANCES: frozenset[str] = frozenset(
+    {
+        "apple_tall",
+        "banana_long",
+        "lemon_round",
+        "pear_slim",
+        "tomato_ribbed",
+        "pepper_long",
+        "corn_thick",
+        "potato_long",
+        "baozi_tall",
+        "computer_mouse_gaming",
+        "phone_wide",
+        "medicine_box_flat",
+        "toy_car_truck",
+        "sponge_oval",
+        "eraser_block",
+        "marker_thick",
+        "battery_square",
+        "cube_letter",
+        "ball_football",
+        "can_tall",
+        "cone_traffic",
+        "plate_square",
+        "tray_round",
+        "bowl_flared",
+        "cup_tumbler",
+        "box_long",
+        "garbage_can_square",
+        "saucer_square",
+        "flower_pot_square",
+    }
+)
+"""Instances of seen categories (``uamsim_envs.library``) that demonstrations never show."""
 
 
 def entries(kind: Kind, *, in_action_data: bool | None = None) -> list[Entry]:
@@ -165,9 +308,12 @@ INSTRUCTION_TEMPLATES: Mapping[tuple[str, Literal["english", "chinese"]], tuple[
 """Ways to ask for each task. "{on}" is filled by ``placement_word``."""
 
 
+_HOLLOW = frozenset({"bowl", "cup", "basket", "box", "garbage_can", "vase", "flower_pot"})
+
+
 def placement_word(target_category: str, language: Literal["english", "chinese"]) -> str:
-    """The preposition that goes with a target: into a bowl, on anything else."""
-    inside = target_category == "bowl"
+    """The preposition that goes with a target: into what is hollow, on anything else."""
+    inside = target_category in _HOLLOW
     if language == "english":
         return "into" if inside else "on"
     return "里" if inside else "上"
