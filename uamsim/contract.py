@@ -52,14 +52,16 @@ class Goal:
     """What an instruction asks for, before it is put into words.
 
     Attributes:
-        task: "press_button" or "pick_place".
+        task: the task's name, such as "pick_place".
         thing: the thing to act on.
         target: where to put it, or None where the task has no target.
+        then: further things, in the order in which they are to be acted on.
     """
 
     task: str
     thing: Thing
     target: Thing | None = None
+    then: tuple[Thing, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ although they show both members, ``HELD_OUT_INSTANCES`` shapes of a seen categor
 show.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -264,13 +265,16 @@ def is_held_out(names: Sequence[str]) -> bool:
     return any((a, b) in HELD_OUT_PAIRS for a in names for b in names)
 
 
+_PUNCTUATION = str.maketrans("？，、。：；", "?,,.:;")
+
+
 @lru_cache(maxsize=65536)
 def romanise(chinese: str) -> str:
     """Pinyin without tone marks, a space between syllables, "v" for "ü"."""
     from pypinyin import lazy_pinyin  # its tables take a moment to load
 
-    syllables = " ".join(lazy_pinyin(chinese.replace("？", "?").replace("，", ","))).split()
-    return " ".join(syllables).replace(" ?", "?").replace(" ,", ",")
+    syllables = " ".join(lazy_pinyin(chinese.translate(_PUNCTUATION))).split()
+    return re.sub(r" ([?,.:;])", r"\1", " ".join(syllables))
 
 
 def noun_phrase(category: str, colour: str, language: Language) -> str:

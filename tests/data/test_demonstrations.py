@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uamsim.data import demonstrations as module
+from uamsim.data import recording as module
 from uamsim.data.action_data import ActionDataset
 from uamsim.data.config import DemonstrationConfig
 from uamsim.data.demonstrations import collect_demonstrations

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 VERBS: dict[str, tuple[str, str]] = {
     "experiment": ("uamsim.cli.experiment:main", "run an experiment, or list them"),
+    "collect": ("uamsim.cli.collect:main", "record demonstrations as a LeRobot dataset"),
+    "gallery": ("uamsim.cli.gallery:main", "picture and film every task of a world"),
     "doctor": ("uamsim.cli.doctor:main", "say what works on this machine, and the mend"),
 }
 """Verb -> (where its ``main(argv)`` lives, what it does). Imported only when it is used."""

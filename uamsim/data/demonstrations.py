@@ -1,18 +1,27 @@
-"""Scripted demonstrations, recorded in parallel in the LeRobot layout."""
+"""Scripted demonstrations, recorded in parallel in the LeRobot layout.
+
+A seed is the unit of work: its outcome is kept at once, in ``<root>.partial/episodes``. The
+episodes of a file are put together from there when all of them are recorded, and the tables when
+all files are.
+"""
 
 import dataclasses
-import json
+import hashlib
 import math
-from contextlib import closing
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
+import pyarrow.parquet as pq
 
-from uamsim.contract import CONTROL_HZ
 from uamsim.data.config import DemonstrationConfig
+from uamsim.data.image_stats import ImageSums, merge_image_stats
 from uamsim.data.lerobot_writer import (
+    EPISODES_PATH,
     VIDEO_PATH,
     DatasetSpec,
     EpisodeData,
@@ -20,55 +29,302 @@ from uamsim.data.lerobot_writer import (
     video_key,
     write_tables,
 )
-from uamsim.data.storage import (
-    Progress,
-    map_tasks,
-    storage_errors,
-    unfinished_folder,
-    write_json,
+from uamsim.data.pieces import damaged, read_piece, write_piece
+from uamsim.data.recording import (
+    clip_name,
+    close_env,
+    episode_path,
+    read_episode,
+    read_failure,
+    record_seed,
 )
-from uamsim.data.video import encode_video
+from uamsim.data.storage import Progress, exclusive, unfinished_folder, write_json
+from uamsim.data.target import COLLECTION_PATH, SETTINGS_FILE, check_target, drop_empty, settings_of
+from uamsim.data.video import encode_video, read_clip
+from uamsim.data.workers import open_executor
 from uamsim.errors import DatasetError
 
 EPISODES_PER_FILE = 20
 
 
 def collect_demonstrations(
-    config: DemonstrationConfig, root: Path, *, workers: int = 1, progress: Progress | None = None
+    config: DemonstrationConfig,
+    root: Path,
+    *,
+    perturbations: Sequence[Any] = (),
+    workers: int = 1,
+    progress: Progress | None = None,
 ) -> Path:
     """Records the experts' successful episodes; the same dataset for any ``workers``.
 
-    Each file has seeds of its own and keeps the first that succeed, so that files can be made in
-    any order. An interrupted call goes on where it stopped.
+    Each file has seeds of its own and keeps the first that succeed, so that seeds can be tried in
+    any order. An interrupted call goes on where it stopped, after any kind of end; a call that is
+    finished is not repeated.
 
     Args:
         config: what to record.
         root: the dataset's folder.
+        perturbations: what is changed about every episode, for ``gymnasium.make``.
         workers: processes.
         progress: called with (finished, total) episodes.
 
     Raises:
-        DatasetError: an expert fails more often than ``config.max_failures``.
-        StorageError: the disk is full; finished files are kept.
+        ConfigError: the folder holds something else, or a recording with other settings.
+        DatasetError: an expert fails more often than ``config.max_failures``, or something kept
+            from an earlier call is damaged.
+        StorageError: the disk is full; finished episodes are kept.
     """
-    plan = [
-        (env_id, file, min(EPISODES_PER_FILE, config.episodes_per_env - file * EPISODES_PER_FILE))
-        for env_id in config.env_ids
-        for file in range(math.ceil(config.episodes_per_env / EPISODES_PER_FILE))
-    ]
-    total, done = config.episodes_per_env * len(config.env_ids), 0
-    with unfinished_folder(root, config) as folder:
-        tasks = [(config, folder, i, *item) for i, item in enumerate(plan)]
-        for i, _ in map_tasks(_record_file, tasks, workers=workers):
-            done += plan[i][2]
+    perturbations = tuple(perturbations)
+    settings = settings_of(config, perturbations)
+    files = _plan(config)
+    total = sum(file.count for file in files)
+    with exclusive(root):
+        if check_target(root, settings):
             if progress is not None:
-                progress(done, total)
-        _assemble(config, folder, len(plan))
+                progress(total, total)
+            return root
+        try:
+            with unfinished_folder(root, settings if perturbations else config) as folder:
+                write_json(folder / SETTINGS_FILE, settings)
+                if not (folder / COLLECTION_PATH).exists():
+                    _Recording(config, perturbations, folder, files).run(workers, progress)
+                    _assemble(config, folder, settings, len(files))
+                _clean_up(folder)
+        finally:
+            drop_empty(root)
     return root
 
 
-def _assemble(config: DemonstrationConfig, folder: Path, num_files: int) -> None:
-    parts = [_read_part(folder / f"part-{i:05d}.npz") for i in range(num_files)]
+def _clean_up(folder: Path) -> None:
+    """Leaves the dataset alone in its folder."""
+    for part in folder.glob("part-*.npz"):
+        part.unlink()
+    shutil.rmtree(folder / "episodes", ignore_errors=True)
+    (folder / SETTINGS_FILE).unlink()
+
+
+def count_failures(config: DemonstrationConfig, root: Path) -> dict[str, int]:
+    """Environment id -> seeds of a finished recording that gave no demonstration."""
+    table = pq.read_table(root / EPISODES_PATH, columns=["env_id", "seed"])
+    kept = set(zip(table["env_id"].to_pylist(), table["seed"].to_pylist(), strict=True))
+    counts = dict.fromkeys(config.env_ids, 0)
+    for file in _plan(config):
+        seeds = [seed for seed in file.seeds if (file.env_id, seed) in kept]
+        counts[file.env_id] += seeds[-1] - file.seeds.start + 1 - len(seeds)
+    return counts
+
+
+@dataclasses.dataclass(kw_only=True)
+class _File:
+    """A file of the dataset, and what has become of its seeds."""
+
+    number: int
+    env_id: str
+    count: int
+    seeds: range
+    kept: set[int] = dataclasses.field(default_factory=set)
+    failed: dict[int, str] = dataclasses.field(default_factory=dict)
+    pending: set[int] = dataclasses.field(default_factory=set)
+    written: bool = False
+
+    def next_seed(self) -> int | None:
+        """A seed to try now, None where enough are or may become successes.
+
+        So no seed is tried after the one that makes the file full, in whatever order they end.
+        """
+        if self.written or len(self.kept) + len(self.pending) >= self.count:
+            return None
+        tried = self.kept | self.pending | self.failed.keys()
+        return next((seed for seed in self.seeds if seed not in tried), None)
+
+    @property
+    def full(self) -> bool:
+        """Whether all its episodes are recorded."""
+        return len(self.kept) == self.count
+
+
+def _plan(config: DemonstrationConfig) -> list[_File]:
+    block = math.ceil(EPISODES_PER_FILE / (1 - config.max_failures))
+    files: list[_File] = []
+    for env_id in config.env_ids:
+        for file in range(math.ceil(config.episodes_per_env / EPISODES_PER_FILE)):
+            first = config.seed0 + file * block
+            left = config.episodes_per_env - file * EPISODES_PER_FILE
+            files.append(
+                _File(
+                    number=len(files),
+                    env_id=env_id,
+                    count=min(EPISODES_PER_FILE, left),
+                    seeds=range(first, first + block),
+                )
+            )
+    return files
+
+
+class _Recording:
+    """Tries seeds until every file is full, and writes each file once it is."""
+
+    def __init__(
+        self,
+        config: DemonstrationConfig,
+        perturbations: tuple[Any, ...],
+        folder: Path,
+        files: list[_File],
+    ) -> None:
+        self.config, self.perturbations = config, perturbations
+        self.folder, self.files = folder, files
+
+    def run(self, workers: int, progress: Progress | None) -> None:
+        """Goes on from what the folder holds.
+
+        Raises:
+            DatasetError: an expert fails too often, a worker died, or a kept file is damaged.
+            StorageError: the disk is full.
+        """
+        self._take_up()
+        total = sum(file.count for file in self.files)
+        if progress is not None:
+            progress(self._finished(), total)
+        workers = min(workers, total)
+        # Twice as many as work, so that no worker waits for this process.
+        room = 1 if workers <= 1 else 2 * workers
+        running: dict[Future[Any], tuple[_File, int | None]] = {}
+        try:
+            with open_executor(workers) as pool:
+                while True:
+                    while len(running) < room and (job := self._next_job()) is not None:
+                        file, seed = job
+                        running[pool.submit(*self._task(file, seed))] = job
+                    if not running:
+                        return
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        file, seed = running.pop(future)
+                        if seed is not None:
+                            self._note(file, seed, future.result())
+                            if progress is not None:
+                                progress(self._finished(), total)
+                        else:
+                            future.result()
+        except BrokenProcessPool as error:
+            raise DatasetError(
+                "a worker process was killed, perhaps because memory ran out. Run the same "
+                "command again, with fewer workers; finished episodes are kept."
+            ) from error
+        finally:
+            close_env()
+
+    def _next_job(self) -> tuple[_File, int | None] | None:
+        """A file that can be written, before a seed that can be tried."""
+        for file in self.files:
+            if file.full and not file.written:
+                file.written = True
+                return file, None
+        for file in self.files:
+            seed = file.next_seed()
+            if seed is not None:
+                file.pending.add(seed)
+                return file, seed
+        return None
+
+    def _task(self, file: _File, seed: int | None) -> tuple[Any, ...]:
+        if seed is None:
+            kept, failed = sorted(file.kept), sorted(file.failed)
+            return _write_file, self.config, self.folder, file.number, file.env_id, kept, failed
+        path = episode_path(self.folder, file.number, seed)
+        return record_seed, self.config, self.perturbations, path, file.env_id, seed
+
+    def _note(self, file: _File, seed: int, failure: str | None) -> None:
+        file.pending.discard(seed)
+        if failure is None:
+            file.kept.add(seed)
+            return
+        file.failed[seed] = failure
+        tried = len(file.kept) + len(file.pending) + len(file.failed)
+        if tried == len(file.seeds) and len(file.kept) + len(file.pending) < file.count:
+            raise DatasetError(
+                f"the expert of {file.env_id} failed at {len(file.failed)} of the "
+                f"{len(file.seeds)} seeds from {file.seeds.start} on, more than "
+                f"max_failures={self.config.max_failures} allows (seed {seed}: {failure}). Mend "
+                "the expert, or raise max_failures."
+            )
+
+    def _finished(self) -> int:
+        return sum(len(file.kept) for file in self.files)
+
+    def _take_up(self) -> None:
+        """Finds what an earlier call kept.
+
+        Raises:
+            DatasetError: some of it is damaged.
+        """
+        for partial in self.folder.rglob(".*"):
+            if partial.is_file() and partial.name != ".recipe":
+                partial.unlink()
+        for file in self.files:
+            part = _part_path(self.folder, file.number)
+            if part.exists():
+                _check_part(self.folder, part)
+                file.written = True
+                episodes, _, failed = _read_part(part)
+                file.kept = {episode.seed for episode in episodes}
+                file.failed = dict.fromkeys(failed, "")
+                continue
+            for seed in file.seeds:
+                path = episode_path(self.folder, file.number, seed)
+                if path.exists():
+                    failure = read_failure(path)
+                    if failure is None:
+                        file.kept.add(seed)
+                    else:
+                        file.failed[seed] = failure
+
+
+def _write_file(
+    config: DemonstrationConfig,
+    folder: Path,
+    number: int,
+    env_id: str,
+    kept: list[int],
+    failed: list[int],
+) -> None:
+    """Encodes a file's videos and keeps the rest of it for the tables."""
+    paths = {seed: episode_path(folder, number, seed) for seed in kept}
+    episodes = [read_episode(path, env_id, seed) for seed, path in paths.items()]
+    stats, videos = {}, {}
+    for camera in config.cameras:
+        sums = ImageSums()
+        name = VIDEO_PATH.format(video_key=video_key(camera), **file_indices(number))
+        pictures = _pictures(list(paths.values()), camera, sums)
+        encode_video(folder / name, pictures, fps=config.fps)
+        stats[camera], videos[name] = sums.to_json(), _checksum(folder / name)
+    head = {
+        "episodes": [[e.env_id, e.seed, e.instruction, len(e.state)] for e in episodes],
+        "stats": stats,
+        "failed": failed,
+        "videos": videos,
+    }
+    arrays = {
+        "state": np.concatenate([e.state for e in episodes]),
+        "action": np.concatenate([e.action for e in episodes]),
+    }
+    write_piece(_part_path(folder, number), head, arrays)
+    for seed in (*kept, *failed):
+        episode_path(folder, number, seed).unlink(missing_ok=True)
+
+
+def _pictures(paths: Sequence[Path], camera: str, sums: ImageSums) -> Iterator[np.ndarray]:
+    name = clip_name(camera)
+    for path in paths:
+        _, arrays = read_piece(path, (name,))
+        for picture in read_clip(arrays[name]):
+            sums.add(picture)
+            yield picture
+
+
+def _assemble(
+    config: DemonstrationConfig, folder: Path, settings: dict[str, Any], num_files: int
+) -> None:
+    parts = [_read_part(_part_path(folder, i)) for i in range(num_files)]
     spec = DatasetSpec(
         fps=config.fps,
         cameras=config.cameras,
@@ -77,181 +333,22 @@ def _assemble(config: DemonstrationConfig, folder: Path, num_files: int) -> None
         render_profile=config.render_profile,
     )
     image_stats = {
-        camera: _merge_image_stats([part[1][camera] for part in parts]) for camera in config.cameras
+        camera: merge_image_stats([part[1][camera] for part in parts]) for camera in config.cameras
     }
     write_tables(folder, [part[0] for part in parts], spec, image_stats)
     failed = [seed for part in parts for seed in part[2]]
-    write_json(
-        folder / "meta/collection.json",
-        {"config": dataclasses.asdict(config), "failed_seeds": failed},
-    )
-    for i in range(num_files):
-        (folder / f"part-{i:05d}.npz").unlink()
+    # Last: where it is, the dataset is whole.
+    write_json(folder / COLLECTION_PATH, settings | {"failed_seeds": failed})
 
 
-def _record_file(
-    config: DemonstrationConfig, folder: Path, number: int, env_id: str, file: int, count: int
-) -> None:
-    """Records the episodes of one file, unless that was done before."""
-    path = folder / f"part-{number:05d}.npz"
-    if path.exists():
-        return
-    block = math.ceil(EPISODES_PER_FILE / (1 - config.max_failures))
-    first = config.seed0 + file * block
-    episodes: list[EpisodeData] = []
-    frames: dict[str, list[np.ndarray]] = {camera: [] for camera in config.cameras}
-    failed: list[int] = []
-    with closing(_make_env(config, env_id)) as env:
-        for seed in range(first, first + block):
-            if len(episodes) == count:
-                break
-            recorded = record_episode(env, env_id, seed, config.fps)
-            if recorded is None:
-                failed.append(seed)
-                continue
-            episodes.append(recorded[0])
-            for camera in config.cameras:
-                frames[camera] += recorded[1][camera]
-    if len(episodes) < count:
-        raise DatasetError(
-            f"the expert of {env_id} failed at {len(failed)} of the {block} seeds from {first} "
-            f"on, more than max_failures={config.max_failures} allows. Mend the expert, or raise "
-            "max_failures."
-        )
-    stats = {}
-    for camera, pictures in frames.items():
-        name = VIDEO_PATH.format(video_key=video_key(camera), **file_indices(number))
-        encode_video(folder / name, pictures, fps=config.fps)
-        stats[camera] = _image_stats(np.stack(pictures))
-    _write_part(path, episodes, stats, failed)
-
-
-def _make_env(config: DemonstrationConfig, env_id: str) -> gym.Env[Any, Any]:
-    return gym.make(
-        env_id,
-        control=config.control,
-        cameras=config.cameras,
-        image_size=config.image_size,
-        render_profile=config.render_profile,
-        disable_env_checker=True,
-    )
-
-
-def record_episode(
-    env: gym.Env[Any, Any], env_id: str, seed: int, fps: int
-) -> tuple[EpisodeData, dict[str, list[np.ndarray]]] | None:
-    """One demonstration, or None where the expert does not succeed.
-
-    The last frame is the one that shows the success; its action holds the last target.
-
-    Args:
-        env: with ``expert`` and ``step_chunk``.
-        env_id: its name, kept with the episode.
-        seed: of the episode and of the expert.
-        fps: frames a second that are kept.
-    """
-    stride = CONTROL_HZ // fps
-    world: Any = env.unwrapped
-    observation, info = env.reset(seed=seed)
-    instruction = info["instruction"]
-    expert = world.expert(np.random.default_rng([seed, 1]))
-    states: list[np.ndarray] = []
-    actions: list[np.ndarray] = []
-    frames: dict[str, list[np.ndarray]] = {camera: [] for camera in observation["pixels"]}
-
-    def keep() -> None:
-        states.append(np.asarray(observation["agent_pos"], dtype=np.float32))
-        for camera, picture in observation["pixels"].items():
-            frames[camera].append(np.array(picture))
-
-    ended = False
-    while not ended:
-        keep()
-        target = None
-        for _ in range(stride):
-            action = next(expert, None)
-            if action is None:
-                ended = True
-                break
-            target = np.asarray(action, dtype=np.float32)
-            observation, _, terminated, truncated, info = world.step_chunk(target[None])
-            if terminated or truncated:
-                ended = True
-                break
-        if target is None:
-            target = actions[-1] if actions else states[-1]
-        actions.append(target)
-    if not info["is_success"]:
-        return None
-    keep()
-    actions.append(actions[-1])
-    episode = EpisodeData(
-        env_id=env_id,
-        seed=seed,
-        instruction=instruction,
-        state=np.stack(states),
-        action=np.stack(actions),
-    )
-    return episode, frames
-
-
-def _image_stats(frames: np.ndarray) -> dict[str, list[float]]:
-    """Sums over uint8 [N, H, W, 3] that ``_merge_image_stats`` puts together."""
-    wide = frames.reshape(-1, 3).astype(np.float64) / 255
-    return {
-        "min": wide.min(axis=0).tolist(),
-        "max": wide.max(axis=0).tolist(),
-        "sum": wide.sum(axis=0).tolist(),
-        "square": (wide**2).sum(axis=0).tolist(),
-        "pixels": [len(wide)],
-        "count": [len(frames)],
-    }
-
-
-def _merge_image_stats(parts: list[dict[str, list[float]]]) -> dict[str, Any]:
-    """Statistics of a camera as the layout has them: [3, 1, 1] in [0, 1]."""
-    stacked = {key: np.array([part[key] for part in parts]) for key in parts[0]}
-    pixels = stacked["pixels"].sum()
-    mean = stacked["sum"].sum(axis=0) / pixels
-    variance = np.maximum(stacked["square"].sum(axis=0) / pixels - mean**2, 0)
-    values = {
-        "min": stacked["min"].min(axis=0),
-        "max": stacked["max"].max(axis=0),
-        "mean": mean,
-        "std": np.sqrt(variance),
-    }
-    merged: dict[str, Any] = {k: v.reshape(3, 1, 1).tolist() for k, v in values.items()}
-    return merged | {"count": [int(stacked["count"].sum())]}
-
-
-def _write_part(
-    path: Path,
-    episodes: list[EpisodeData],
-    stats: dict[str, dict[str, list[float]]],
-    failed: list[int],
-) -> None:
-    head = {
-        "episodes": [[e.env_id, e.seed, e.instruction, len(e.state)] for e in episodes],
-        "stats": stats,
-        "failed": failed,
-    }
-    partial = path.with_name(f".{path.name}")
-    with storage_errors(path):
-        np.savez(
-            partial,
-            state=np.concatenate([e.state for e in episodes]),
-            action=np.concatenate([e.action for e in episodes]),
-            head=np.array(json.dumps(head, ensure_ascii=False)),
-        )
-        partial.replace(path)
+def _part_path(folder: Path, number: int) -> Path:
+    return folder / f"part-{number:05d}.npz"
 
 
 def _read_part(
     path: Path,
 ) -> tuple[list[EpisodeData], dict[str, dict[str, list[float]]], list[int]]:
-    with np.load(path, allow_pickle=False) as part:
-        head = json.loads(str(part["head"]))
-        state, action = part["state"], part["action"]
+    head, arrays = read_piece(path, ("state", "action"))
     episodes, start = [], 0
     for env_id, seed, instruction, length in head["episodes"]:
         span = slice(start, start + length)
@@ -260,9 +357,20 @@ def _read_part(
                 env_id=env_id,
                 seed=seed,
                 instruction=instruction,
-                state=state[span],
-                action=action[span],
+                state=arrays["state"][span],
+                action=arrays["action"][span],
             )
         )
         start += length
     return episodes, head["stats"], head["failed"]
+
+
+def _check_part(folder: Path, path: Path) -> None:
+    for name, checksum in read_piece(path, ())[0].get("videos", {}).items():
+        if not (folder / name).exists() or _checksum(folder / name) != checksum:
+            raise damaged(path, f"{folder / name} is not the video that was written")
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

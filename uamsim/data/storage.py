@@ -1,12 +1,12 @@
 """Files written whole or not at all, and work split over processes with one result."""
 
 import errno
+import fcntl
 import json
-import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from uamsim.contract import content_hash
+from uamsim.data.workers import open_executor
 from uamsim.errors import DatasetError, StorageError
 
 Progress = Callable[[int, int], None]
@@ -92,6 +93,43 @@ def open_array(path: Path, remedy: str, *, shape: Sequence[int | None]) -> np.nd
     return array
 
 
+def unfinished_path(root: Path) -> Path:
+    """Where ``unfinished_folder`` keeps what will become ``root``."""
+    return root.with_name(root.name + ".partial")
+
+
+@contextmanager
+def exclusive(root: Path) -> Iterator[None]:
+    """Keeps a second process away from ``root`` while the block runs.
+
+    Raises:
+        StorageError: another process is at work there, or the path cannot be written.
+    """
+    if not root.name:
+        raise StorageError(f"{root} cannot hold a dataset. Choose a folder inside of it.")
+    path = root.with_name(root.name + ".lock")
+    try:
+        with storage_errors(root):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = path.open("w")
+    except (FileNotFoundError, FileExistsError, NotADirectoryError) as error:
+        raise StorageError(
+            f"{root} cannot be written ({error.strerror}: {error.filename}). Choose another folder."
+        ) from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StorageError(
+                f"another process is writing {root}. Wait until it has ended, or choose another "
+                "folder."
+            ) from error
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
 @contextmanager
 def unfinished_folder(root: Path, config: Any) -> Iterator[Path]:
     """A folder beside ``root`` that takes its place when the block ends without an error.
@@ -99,7 +137,7 @@ def unfinished_folder(root: Path, config: Any) -> Iterator[Path]:
     What it holds after an error is kept, so that the next attempt with the same config goes on
     from there; with another config it starts anew.
     """
-    partial = root.with_name(root.name + ".partial")
+    partial = unfinished_path(root)
     recipe = partial / ".recipe"
     with storage_errors(root):
         if partial.exists() and (
@@ -109,10 +147,11 @@ def unfinished_folder(root: Path, config: Any) -> Iterator[Path]:
         partial.mkdir(parents=True, exist_ok=True)
         write_text(recipe, content_hash(config))
         yield partial
-        recipe.unlink()
         if root.exists():
             shutil.rmtree(root)
         partial.replace(root)
+        # Last: without it, what is there would count as another config's and be deleted.
+        (root / recipe.name).unlink()
 
 
 def create_array(path: Path, shape: tuple[int, ...]) -> None:
@@ -137,11 +176,7 @@ def map_tasks(
         for i, task in enumerate(tasks):
             yield i, function(*task)
         return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context)
-    try:
+    with open_executor(min(workers, len(tasks))) as pool:
         futures = {pool.submit(function, *task): i for i, task in enumerate(tasks)}
         for future in as_completed(futures):
             yield futures[future], future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

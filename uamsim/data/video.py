@@ -1,8 +1,10 @@
-"""Camera streams as H.264 files."""
+"""Camera streams as H.264 files, and lossless clips on the way there."""
 
-from collections.abc import Iterable
+import io
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -71,3 +73,47 @@ def decode_video(path: Path, into: np.ndarray, remedy: str) -> None:
             f"{path} does not hold the {len(into)} frames of {list(into.shape[1:])} that the "
             f"tables name. {remedy}"
         )
+
+
+class ClipWriter:
+    """An episode's pictures of one camera, compressed without loss as they come.
+
+    So an episode of any length is held in little memory until its outcome is known.
+    """
+
+    def __init__(self) -> None:
+        import av
+
+        self._buffer = io.BytesIO()
+        self._container = av.open(self._buffer, "w", format="matroska")
+        self._stream: Any = None
+
+    def add(self, picture: np.ndarray) -> None:
+        """Takes a uint8 [H, W, 3] picture; it may be changed afterwards."""
+        import av
+
+        if self._stream is None:
+            self._stream = self._container.add_stream("libx264rgb", rate=10)
+            self._stream.height, self._stream.width = picture.shape[:2]
+            self._stream.pix_fmt = "rgb24"
+            self._stream.options = {"qp": "0", "preset": "ultrafast", "tune": "zerolatency"}
+            self._stream.codec_context.thread_count = 1
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        self._container.mux(self._stream.encode(frame))
+
+    def finish(self) -> np.ndarray:
+        """The clip's bytes as uint8 [size]; nothing can be added any more."""
+        if self._stream is not None:
+            self._container.mux(self._stream.encode())
+        self._container.close()
+        return np.frombuffer(self._buffer.getvalue(), np.uint8)
+
+
+def read_clip(clip: np.ndarray) -> Iterator[np.ndarray]:
+    """The uint8 [H, W, 3] pictures that a ``ClipWriter`` was given, one by one."""
+    import av
+
+    with av.open(io.BytesIO(clip.tobytes()), "r") as container:
+        container.streams.video[0].codec_context.thread_count = 1
+        for frame in container.decode(video=0):
+            yield frame.to_ndarray(format="rgb24")

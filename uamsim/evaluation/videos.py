@@ -39,6 +39,7 @@ CHINESE_FONTS = (
 )
 MIN_WIDTH = 384
 HOLD_S = 1.0
+_MIN_FONT, _MAX_FONT = 9, 44
 GREEN, RED, WHITE = (90, 220, 110), (255, 110, 100), (255, 255, 255)
 
 
@@ -58,6 +59,11 @@ def chinese_font_path() -> Path | None:
 def _font(size: int, path: Path | None) -> ImageFont.FreeTypeFont:
     fallback = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     return ImageFont.truetype(str(path or fallback), size)
+
+
+def label_font(size: int) -> ImageFont.FreeTypeFont:
+    """A font that shows Chinese where the machine has one."""
+    return _font(size, chinese_font_path())
 
 
 def printable(text: str, *, has_chinese_font: bool) -> str:
@@ -88,14 +94,15 @@ def draw_caption(
     """The frame, enlarged by a whole factor, over a bar with the instruction and the outcome."""
     factor = max(1, -(-MIN_WIDTH // frame.shape[1]))
     height, width = frame.shape[0] * factor, frame.shape[1] * factor
-    size = max(12, width // 26)
-    font = _font(size, chinese_font_path())
+    text = printable(instruction, has_chinese_font=chinese_font_path() is not None)
+    size = min(max(12, width // 26), _MAX_FONT)
+    too_long = max(label_font(size).getlength(line) for line in (text, outcome)) / (width - size)
+    font = label_font(max(_MIN_FONT, int(size / max(1.0, too_long))))
     # h264 with 4:2:0 colour takes even sizes only.
     canvas = Image.new("RGB", (width + width % 2, (height + 3 * size + 1) // 2 * 2))
     picture = Image.fromarray(frame).resize((width, height), Image.Resampling.BICUBIC)
     canvas.paste(picture, (0, 0))
     draw = ImageDraw.Draw(canvas)
-    text = printable(instruction, has_chinese_font=chinese_font_path() is not None)
     draw.text((size // 2, height + size // 8), text, font=font, fill=WHITE)
     draw.text((size // 2, height + size + size // 2), outcome, font=font, fill=colour)
     return np.asarray(canvas)

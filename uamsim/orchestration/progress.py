@@ -208,6 +208,86 @@ class Console:
             self.print(f"  {self.summary(self.states(since), now - since)}")
 
 
+class ProgressBar:
+    """Counts units of one long piece of work; ``progress_bar`` makes it.
+
+    Attributes:
+        num_done: units done since it was made, without those that were there before.
+    """
+
+    def __init__(self, name: str, unit: str, stream: TextIO) -> None:
+        self.name, self.unit, self.stream = name, unit, stream
+        self.num_done = 0
+        self._first: int | None = None
+        self._started = self._printed = time.time()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Shows that so many of all units are done."""
+        if self._first is None:
+            self._first, self._started = done, time.time()
+            if 0 < done < total:
+                print(f"going on after {done} of {total} {self.unit}", file=self.stream, flush=True)
+        self.num_done = done - self._first
+        self.show(done, total)
+
+    def show(self, done: int, total: int) -> None:
+        """Prints a line every now and then, for a stream that is no terminal."""
+        now = time.time()
+        if self.num_done and (done == total or now - self._printed >= _LINE_EVERY_S):
+            self._printed = now
+            print(f"{self.name}: {self.status(done, total)}", file=self.stream, flush=True)
+
+    def status(self, done: int, total: int) -> str:
+        """Done of total, rate and time left."""
+        text = f"{done}/{total} {self.unit}"
+        rate = self.num_done / max(time.time() - self._started, 1e-6)
+        if self.num_done:
+            text += f" · {rate:.2f}/s"
+        if self.num_done and done < total:
+            text += f" · ETA {duration((total - done) / rate)}"
+        return text
+
+
+class _LiveBar(ProgressBar):
+    """A bar on a terminal, redrawn in place."""
+
+    def __init__(self, name: str, unit: str, stream: TextIO) -> None:
+        super().__init__(name, unit, stream)
+        from rich.console import Console as RichConsole
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+        self.rich = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}% {task.fields[status]}"),
+            console=RichConsole(file=stream),
+        )
+        self._task = self.rich.add_task(name, total=None, status="")
+
+    def show(self, done: int, total: int) -> None:
+        status = self.status(done, total)
+        self.rich.update(self._task, completed=done, total=total, status=status)
+
+
+@contextlib.contextmanager
+def progress_bar(name: str, unit: str, stream: TextIO | None = None) -> Iterator[ProgressBar]:
+    """A bar to call with (done, total); lines where the stream is no terminal.
+
+    Args:
+        name: of the work.
+        unit: what is counted, in the plural.
+        stream: where to show it; standard error by default.
+    """
+    where = stream or sys.stderr
+    if not where.isatty():
+        yield ProgressBar(name, unit, where)
+        return
+    bar = _LiveBar(name, unit, where)
+    with bar.rich:
+        yield bar
+
+
 def duration(seconds: float) -> str:
     """Seconds as 42s, 3m20s or 2h05m."""
     whole = round(seconds)

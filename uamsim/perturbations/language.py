@@ -15,6 +15,7 @@ from uamsim.lexicon import (
     placement_word,
     romanise,
 )
+from uamsim.perturbations.templates import BENCH_TEMPLATES
 from uamsim.perturbations.values import TONGUES, InstructionTongue
 
 
@@ -35,18 +36,20 @@ def render_instruction(
     if language not in TONGUES:
         raise ConfigError(f"language must be one of {', '.join(TONGUES)}, not {language!r}.")
     written = "english" if language in ("english", "code_mix") else "chinese"
-    templates = INSTRUCTION_TEMPLATES.get((goal.task, written))
+    known = {**INSTRUCTION_TEMPLATES, **BENCH_TEMPLATES}
+    templates = known.get((goal.task, written))
     if templates is None:
-        tasks = sorted({task for task, _ in INSTRUCTION_TEMPLATES})
+        tasks = sorted({task for task, _ in known})
         raise ConfigError(f"task must be one of {', '.join(tasks)}, not {goal.task!r}.")
     template = templates[int(rng.integers(len(templates)))]
-    things = [goal.thing] if goal.target is None else [goal.thing, goal.target]
+    things = [goal.thing, *goal.then, *([] if goal.target is None else [goal.target])]
     if language == "code_mix":
         phrases = _mixed_phrases(things, rng, ratio)
     else:
         phrases = [noun_phrase(t.category, t.colour, written) for t in things]
     on = "" if goal.target is None else placement_word(goal.target.category, written)
-    text = template.format(thing=phrases[0], target=phrases[-1], on=on)
+    named = dict(zip(("thing", "second", "third", "fourth"), phrases, strict=False))
+    text = template.format(**named, target=phrases[-1], on=on)
     return romanise(text) if language == "pinyin" else text
 
 
@@ -66,6 +69,7 @@ def _vocabulary() -> tuple[dict[str, Entry], re.Pattern[str]]:
     entries = {
         form: entry
         for entry in LEXICON.values()
+        if entry.kind in ("colour", "object", "button", "target")
         for form in (entry.english, entry.chinese, romanise(entry.chinese))
     }
     forms = sorted(entries, key=len, reverse=True)

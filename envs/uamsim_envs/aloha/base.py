@@ -1,5 +1,6 @@
 """What all ALOHA environments share: spaces, checked actions, chunked stepping, pictures."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from uamsim.contract import ACTION_DIM, CONTROL_HZ, Control, Goal, Observation, SceneFacts
-from uamsim.errors import ConfigError, InvalidActionError
+from uamsim.errors import ConfigError, InvalidActionError, UnknownNameError
 from uamsim.perturbations.values import Perturbation
 from uamsim_envs.aloha.kinematics import JOINT_RANGE
 from uamsim_envs.aloha.world import CAMERAS, MAX_POSITION, MAX_ROTATION, World, WorldConfig
@@ -128,6 +129,37 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
             InvalidActionError: a wrong shape, or values that are not finite; nothing has moved.
         """
         actions = self._check(actions)
+        return self._advance(iter(actions))
+
+    def play(
+        self, actions: Iterator[Float32[np.ndarray, "14"]], max_steps: int
+    ) -> tuple[Float32[np.ndarray, "T 14"], tuple[Observation, float, bool, bool, dict[str, Any]]]:
+        """Steps actions that are drawn one at a time, so that an expert reads the live state.
+
+        Args:
+            actions: such as an expert's.
+            max_steps: how many are drawn at most.
+
+        Returns:
+            The actions that were stepped, T <= ``max_steps``, and what ``step_chunk`` returns for
+            them; T is 0 where there were none left.
+
+        Raises:
+            InvalidActionError: an action that is not finite or not of shape [14].
+        """
+        taken: list[np.ndarray] = []
+
+        def draw() -> Iterator[np.ndarray]:
+            for action in itertools.islice(actions, max_steps):
+                taken.append(self._check(np.asarray(action)[None])[0])
+                yield taken[-1]
+
+        result = self._advance(draw())
+        return np.array(taken, np.float32).reshape(-1, ACTION_DIM), result
+
+    def _advance(
+        self, actions: Iterator[np.ndarray]
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         if self._over is None:
             raise gym.error.ResetNeeded("call reset() before step().")
         reward, terminated, success = 0.0, False, False
@@ -164,6 +196,17 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
         if self.render_mode is None:
             return None
         return self.world.render(("primary",))["primary"]
+
+    def look(self, cameras: Sequence[str]) -> dict[str, np.ndarray]:
+        """Pictures of the present state by any of the world's cameras, uint8 [H, W, 3] each.
+
+        Raises:
+            UnknownNameError: no such camera.
+        """
+        for camera in cameras:
+            if camera not in CAMERAS:
+                raise UnknownNameError("camera", camera, CAMERAS)
+        return self.world.render(tuple(cameras))
 
     def close(self) -> None:
         """Frees the renderer; may be called twice."""

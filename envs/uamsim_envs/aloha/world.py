@@ -131,7 +131,8 @@ def _add_slot(spec: mujoco.MjSpec, name: str, kind: SlotKind, categories: tuple[
         add_parts(body, name, category, cap_body=cap)
 
 
-def _compile(config: WorldConfig) -> mujoco.MjModel:
+def new_spec(profile: RenderProfile) -> mujoco.MjSpec:
+    """The table with its cameras and lights and both arms, before anything stands on it."""
     spec = mujoco.MjSpec()
     spec.modelname = "aloha"
     spec.compiler.degree = False
@@ -143,23 +144,34 @@ def _compile(config: WorldConfig) -> mujoco.MjModel:
     spec.stat.extent, spec.stat.center = 1.0, (0, 0, 0)
     spec.visual.map.znear, spec.visual.map.zfar = 0.01, 5.0
     spec.visual.map.shadowclip = 0.9
-    apply_profile(spec, config.render_profile)
+    apply_profile(spec, profile)
     _add_surroundings(spec)
-    add_meshes(spec)
     for arm in range(2):
         add_arm(spec, arm)
+    return spec
+
+
+def compile_spec(spec: mujoco.MjSpec, image_size: tuple[int, int]) -> mujoco.MjModel:
+    """The model of a spec, with the cameras' fields of view at a picture size (H, W)."""
+    model = spec.compile()
+    height, width = image_size
+    for camera, half in _CAMERA_HALF_WIDTH_DEG.items():
+        vertical = math.atan(math.tan(math.radians(half)) * height / width)
+        model.cam_fovy[model.camera(camera).id] = math.degrees(2 * vertical)
+    return model
+
+
+def _compile(config: WorldConfig) -> mujoco.MjModel:
+    spec = new_spec(config.render_profile)
+    if config.slots:
+        add_meshes(spec)
     for prefix, kind, count, kinds in config.slots:
         for index in range(count):
             _add_slot(spec, f"{prefix}{index}", kind, categories_of(kinds))
     for index in range(config.num_labels):
         body = spec.worldbody.add_body(name=f"label{index}")
         add_label(body, f"label{index}")
-    model = spec.compile()
-    height, width = config.image_size
-    for camera, half in _CAMERA_HALF_WIDTH_DEG.items():
-        vertical = math.atan(math.tan(math.radians(half)) * height / width)
-        model.cam_fovy[model.camera(camera).id] = math.degrees(2 * vertical)
-    return model
+    return compile_spec(spec, config.image_size)
 
 
 class World:
@@ -173,9 +185,11 @@ class World:
 
     def __init__(self, config: WorldConfig) -> None:
         self.config = config
-        self.model = _compile(config)
-        self.data = mujoco.MjData(self.model)
-        self.renderer = SceneRenderer(self.model, config.image_size, config.render_profile)
+        self._rest_joints = np.stack(
+            [kinematics.inverse(arm, REST_POS[arm], np.zeros(3)) for arm in range(2)]
+        )
+        self._max_delta = kinematics.MAX_JOINT_SPEED / CONTROL_HZ
+        self.load(_compile(config))
         self.slots: dict[str, list[Slot]] = {}
         for prefix, kind, count, kinds in config.slots:
             bits = (THING_BIT, THING_BIT | TABLE_BIT) if kind == "free" else (TABLE_BIT, 0)
@@ -192,19 +206,25 @@ class World:
             for i in range(count if kind != "static" else 0):
                 self._tune_joint(f"{prefix}{i}", kind)
         self.labels = [LabelSlot(self.model, f"label{i}") for i in range(config.num_labels)]
+
+    def load(self, model: mujoco.MjModel) -> None:
+        """Goes on with another model, in its initial state; the slots are those of the first.
+
+        Args:
+            model: made by ``new_spec`` and ``compile_spec``.
+        """
+        if hasattr(self, "renderer"):
+            self.renderer.close()
+        self.model, self.data = model, mujoco.MjData(model)
+        self.renderer = SceneRenderer(model, self.config.image_size, self.config.render_profile)
         self._arm_qpos = np.array(
-            [[self.model.joint(f"{s}/{j}").qposadr[0] for j in kinematics.JOINTS] for s in SIDES]
+            [[model.joint(f"{s}/{j}").qposadr[0] for j in kinematics.JOINTS] for s in SIDES]
         )
         self._finger_qpos = np.array(
-            [[self.model.joint(f"{s}/{f}_finger").qposadr[0] for f in SIDES] for s in SIDES]
+            [[model.joint(f"{s}/{f}_finger").qposadr[0] for f in SIDES] for s in SIDES]
         )
-        self._rest_joints = np.stack(
-            [kinematics.inverse(arm, REST_POS[arm], np.zeros(3)) for arm in range(2)]
-        )
-        self.pad_ids = [
-            [int(self.model.geom(f"{s}/{f}_finger/pad").id) for f in SIDES] for s in SIDES
-        ]
-        self._max_delta = kinematics.MAX_JOINT_SPEED / CONTROL_HZ
+        self.pad_ids = [[int(model.geom(f"{s}/{f}_finger/pad").id) for f in SIDES] for s in SIDES]
+        self.reset()
 
     def _tune_joint(self, name: str, kind: SlotKind) -> None:
         dof = int(self.model.joint(name).dofadr[0])
@@ -261,6 +281,16 @@ class World:
     def step(self) -> None:
         """Physics for one control step."""
         mujoco.mj_step(self.model, self.data, SUBSTEPS)
+
+    def update_positions(self) -> None:
+        """Brings the positions of bodies, shapes and flexes up to date with the joints.
+
+        The physics does it at the start of a step, so after one they lag behind by 2 ms. The next
+        step is not changed by it.
+        """
+        mujoco.mj_kinematics(self.model, self.data)
+        if self.model.nflex:
+            mujoco.mj_flex(self.model, self.data)
 
     def joints(self, arm: int) -> Float64[np.ndarray, "6"]:
         """Measured joint angles (rad)."""
@@ -323,7 +353,7 @@ class World:
 
         The physics is left as it is: only derived positions are recomputed.
         """
-        mujoco.mj_kinematics(self.model, self.data)
+        self.update_positions()
         mujoco.mj_comPos(self.model, self.data)
         mujoco.mj_camlight(self.model, self.data)
         return self.renderer.render(self.data, cameras or self.config.cameras)

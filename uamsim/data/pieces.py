@@ -1,0 +1,64 @@
+"""What a long recording leaves on the way: arrays with a JSON head, whole or not there."""
+
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from uamsim.data.storage import storage_errors
+from uamsim.errors import DatasetError
+
+_HEAD = "head"
+
+
+def write_piece(path: Path, head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Replaces a piece in one step.
+
+    Args:
+        path: ends in ".npz".
+        head: JSON values.
+        arrays: under names other than "head".
+
+    Raises:
+        StorageError: the disk is full or the path cannot be written.
+    """
+    partial = path.with_name(f".{path.name}")
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = np.array(json.dumps(head, ensure_ascii=False))
+        np.savez(partial, allow_pickle=False, **{_HEAD: text}, **arrays)
+        partial.replace(path)
+
+
+def read_piece(
+    path: Path, names: Sequence[str] | None = None
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Head and arrays, their checksums compared.
+
+    Args:
+        path: of the piece.
+        names: the arrays that are wanted; all when None.
+
+    Raises:
+        DatasetError: the piece is missing or damaged.
+    """
+    try:
+        # Opened here: numpy leaves a file open that is no archive.
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as piece:
+            head = json.loads(str(piece[_HEAD]))
+            wanted = [name for name in piece.files if name != _HEAD] if names is None else names
+            return head, {name: piece[name] for name in wanted}
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise damaged(path, error) from error
+
+
+def damaged(path: Path, reason: object) -> DatasetError:
+    """The error about a piece that cannot be used."""
+    return DatasetError(
+        f"{path} is damaged ({reason}). Delete this file and run the same command again: what it "
+        "held is recorded anew, and everything else is kept."
+    )

@@ -1,0 +1,194 @@
+"""One seed of a scripted demonstration, recorded in whatever process it is, and kept at once."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from uamsim.contract import CONTROL_HZ
+from uamsim.data.config import DemonstrationConfig
+from uamsim.data.lerobot_writer import EpisodeData
+from uamsim.data.pieces import read_piece, write_piece
+from uamsim.data.video import ClipWriter
+from uamsim.errors import SceneError
+
+_env: tuple[tuple[Any, ...], gym.Env[Any, Any]] | None = None
+"""The environment of this process, kept from seed to seed because compiling it takes long."""
+
+
+def episode_path(folder: Path, number: int, seed: int) -> Path:
+    """Where the outcome of a seed of the n-th file is kept."""
+    return folder / "episodes" / f"{number:05d}-{seed}.npz"
+
+
+def record_seed(
+    config: DemonstrationConfig,
+    perturbations: tuple[Any, ...],
+    path: Path,
+    env_id: str,
+    seed: int,
+) -> str | None:
+    """Records one seed and keeps its outcome, a failure as well.
+
+    Args:
+        config: what to record.
+        perturbations: for ``gymnasium.make``.
+        path: of the outcome.
+        env_id: the environment.
+        seed: of the episode and its expert.
+
+    Returns:
+        None, or why there is no demonstration.
+
+    Raises:
+        StorageError: the disk is full.
+    """
+    env = _open_env(config, perturbations, env_id)
+    try:
+        recorded = record_episode(env, env_id, seed, config.fps)
+        failure = None if recorded is not None else "the expert did not succeed"
+    except SceneError as error:
+        recorded, failure = None, str(error)
+    if recorded is None:
+        write_piece(path, {"failure": failure}, {})
+        return failure
+    episode, clips = recorded
+    write_piece(
+        path,
+        {"failure": None, "instruction": episode.instruction},
+        {"state": episode.state, "action": episode.action}
+        | {clip_name(camera): clip for camera, clip in clips.items()},
+    )
+    return None
+
+
+def read_failure(path: Path) -> str | None:
+    """What ``record_seed`` returned when it wrote this outcome, all of which is checked.
+
+    Raises:
+        DatasetError: it is damaged.
+    """
+    return read_piece(path)[0]["failure"]
+
+
+def read_episode(path: Path, env_id: str, seed: int) -> EpisodeData:
+    """The episode of a success, without its pictures.
+
+    Raises:
+        DatasetError: it is damaged.
+    """
+    head, arrays = read_piece(path, ("state", "action"))
+    return EpisodeData(env_id=env_id, seed=seed, instruction=head["instruction"], **arrays)
+
+
+def clip_name(camera: str) -> str:
+    """The array that holds a camera's pictures in an outcome."""
+    return f"pixels.{camera}"
+
+
+def close_env() -> None:
+    """Closes this process's environment, if it has one."""
+    global _env
+    if _env is not None:
+        _env[1].close()
+    _env = None
+
+
+def _open_env(
+    config: DemonstrationConfig, perturbations: tuple[Any, ...], env_id: str
+) -> gym.Env[Any, Any]:
+    global _env
+    key = (config, perturbations, env_id)
+    if _env is not None and _env[0] == key:
+        return _env[1]
+    close_env()
+    # Given only where there are some: not every environment of a user's own takes them.
+    options: dict[str, Any] = {"perturbations": perturbations} if perturbations else {}
+    env = gym.make(
+        env_id,
+        control=config.control,
+        cameras=config.cameras,
+        image_size=config.image_size,
+        render_profile=config.render_profile,
+        disable_env_checker=True,
+        **options,
+    )
+    _env = (key, env)
+    return env
+
+
+def record_episode(
+    env: gym.Env[Any, Any], env_id: str, seed: int, fps: int
+) -> tuple[EpisodeData, dict[str, np.ndarray]] | None:
+    """One demonstration, or None where the expert does not succeed.
+
+    The last frame is the one that shows the success; its action holds the last target.
+
+    Args:
+        env: with ``expert`` and ``step_chunk``.
+        env_id: its name, kept with the episode.
+        seed: of the episode and of the expert.
+        fps: frames a second that are kept.
+
+    Returns:
+        The episode, and camera -> its clip, which ``video.read_clip`` reads.
+    """
+    stride = CONTROL_HZ // fps
+    world: Any = env.unwrapped
+    observation, info = env.reset(seed=seed)
+    instruction = info["instruction"]
+    expert = world.expert(np.random.default_rng([seed, 1]))
+    states: list[np.ndarray] = []
+    actions: list[np.ndarray] = []
+    clips = {camera: ClipWriter() for camera in observation["pixels"]}
+
+    def keep() -> None:
+        states.append(np.array(observation["agent_pos"], dtype=np.float32))
+        for camera, picture in observation["pixels"].items():
+            clips[camera].add(picture)
+
+    ended = False
+    while not ended:
+        keep()
+        taken, result = _play(world, expert, stride)
+        if result is not None:
+            observation, _, terminated, truncated, info = result
+            ended = terminated or truncated
+        ended = ended or len(taken) < stride
+        target = taken[-1] if len(taken) else actions[-1] if actions else states[-1]
+        actions.append(np.array(target, dtype=np.float32))
+    if not info["is_success"]:
+        return None
+    keep()
+    actions.append(actions[-1])
+    episode = EpisodeData(
+        env_id=env_id,
+        seed=seed,
+        instruction=instruction,
+        state=np.stack(states),
+        action=np.stack(actions),
+    )
+    return episode, {camera: clip.finish() for camera, clip in clips.items()}
+
+
+def _play(
+    world: Any, expert: Iterator[np.ndarray], num_steps: int
+) -> tuple[Sequence[np.ndarray], Any]:
+    """Steps the expert's next actions, and what the last step returned; None without any.
+
+    An environment with ``play`` renders once for all of them; any other, once for each.
+    """
+    if hasattr(world, "play"):
+        taken, result = world.play(expert, num_steps)
+        return taken, (result if len(taken) else None)
+    actions: list[np.ndarray] = []
+    result = None
+    for action in itertools.islice(expert, num_steps):
+        actions.append(np.array(action, dtype=np.float32))
+        result = world.step_chunk(actions[-1][None])
+        if result[2] or result[3]:
+            break
+    return actions, result

@@ -1,0 +1,49 @@
+"""The tasks of each simulated world by name, from what its package registers with Gymnasium."""
+
+import importlib
+import re
+from collections.abc import Mapping, Sequence
+
+from uamsim.errors import UnknownNameError
+
+PACKAGE = "uamsim_envs"
+WORLDS: Mapping[str, str] = {"aloha": "Aloha"}
+"""World -> how the names of its environments begin."""
+_NO_TASK = {"Scene"}
+
+
+def list_tasks(world: str) -> dict[str, str]:
+    """Task, such as "pick_place" -> environment id; scenes without a task are left out.
+
+    Raises:
+        UnknownNameError: no such world; names the nearest.
+    """
+    if world not in WORLDS:
+        raise UnknownNameError("world", world, WORLDS)
+    import gymnasium as gym
+
+    importlib.import_module(PACKAGE)
+    found = {}
+    for env_id in gym.registry:
+        match = re.fullmatch(rf"uamsim/{WORLDS[world]}([A-Z]\w*)-v\d+", env_id)
+        if match and match[1] not in _NO_TASK:
+            found[snake_case(match[1])] = f"{PACKAGE}:{env_id}"
+    return found
+
+
+def resolve_tasks(world: str, tasks: Sequence[str]) -> dict[str, str]:
+    """Task -> environment id for the named tasks, each once; for all tasks when none is named.
+
+    Raises:
+        UnknownNameError: no such world or task; names the nearest.
+    """
+    known = list_tasks(world)
+    for task in tasks:
+        if task not in known:
+            raise UnknownNameError(f"{world} task", task, known)
+    return {task: known[task] for task in dict.fromkeys(tasks or known)}
+
+
+def snake_case(name: str) -> str:
+    """Words of a class's name with underscores: PickPlace becomes pick_place."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

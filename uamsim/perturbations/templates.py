@@ -1,0 +1,120 @@
+"""Ways to ask for each task of the bimanual bench; ``lexicon`` has those of the main job.
+
+``{thing}`` is the first thing's noun phrase, ``{second}`` to ``{fourth}`` those that follow it in
+the spoken order, ``{target}`` the target's and ``{on}`` the preposition that goes with it.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+BENCH_TEMPLATES: Mapping[tuple[str, Literal["english", "chinese"]], tuple[str, ...]] = {
+    ("stack_cubes", "english"): (
+        "stack the {second} on the {thing}, then the {third} and the {fourth}",
+        "build a tower from the bottom up: {thing}, {second}, {third}, {fourth}",
+    ),
+    ("stack_cubes", "chinese"): (
+        "先放{thing}，再依次叠上{second}、{third}、{fourth}",
+        "从下到上叠起来：{thing}、{second}、{third}、{fourth}",
+    ),
+    ("drawer_open", "english"): (
+        "open the {thing} by its handle",
+        "take the {thing} by its handle and pull it open",
+    ),
+    ("drawer_open", "chinese"): (
+        "握着把手打开{thing}",
+        "握住把手，把{thing}拉开",
+    ),
+    ("drawer_close", "english"): (
+        "take the {thing} by its handle and push it shut",
+        "close the {thing} by its handle",
+    ),
+    ("drawer_close", "chinese"): (
+        "握住把手，把{thing}推回去",
+        "握着把手关上{thing}",
+    ),
+    ("drawer_put", "english"): (
+        "open the {target}, put the {thing} in it and close it again",
+        "put the {thing} away in the {target} and shut it",
+    ),
+    ("drawer_put", "chinese"): (
+        "打开{target}，把{thing}放进去，再关上",
+        "把{thing}收进{target}里并关好",
+    ),
+    ("plug_cable", "english"): (
+        "plug the {thing} into the {target}",
+        "insert the {thing} all the way into the {target}",
+    ),
+    ("plug_cable", "chinese"): ("把{thing}插进{target}", "将{thing}完全插入{target}"),
+    ("pick_place_objects", "english"): (
+        "put the {thing} {on} the {target}",
+        "pick up the {thing} and place it {on} the {target}",
+        "move the {thing} {on} the {target}, please",
+    ),
+    ("pick_place_objects", "chinese"): (
+        "把{thing}放到{target}{on}",
+        "拿起{thing}，放在{target}{on}",
+        "请将{thing}移到{target}{on}",
+    ),
+    ("stack_bowls", "english"): (
+        "stack the bowls from the bottom up: {thing}, {second}, {third}",
+        "put the {second} into the {thing}, then the {third} on top of them",
+    ),
+    ("stack_bowls", "chinese"): (
+        "从下到上叠起来：{thing}、{second}、{third}",
+        "把{second}叠进{thing}里，再把{third}叠在最上面",
+    ),
+    ("press_sequence", "english"): (
+        "press the {thing}, then the {second}, then the {third}",
+        "push these in order: {thing}, {second}, {third}",
+    ),
+    ("press_sequence", "chinese"): (
+        "先按{thing}，再按{second}，最后按{third}",
+        "依次按下{thing}、{second}、{third}",
+    ),
+    ("pour_fries", "english"): (
+        "open the {thing} and pour the fries onto the {target}",
+        "lift the lid of the {thing}, then tip the fries onto the {target}",
+        "pour the fries from the {thing} onto the {target}",
+    ),
+    ("pour_fries", "chinese"): (
+        "打开{thing}，把薯条倒在{target}上",
+        "掀开{thing}的盖子，然后把薯条倒到{target}里",
+    ),
+    ("sweep_rubbish", "english"): (
+        "sweep the tissues into the {target} with the broom, then put the broom down",
+        "use the broom to sweep the rubbish into the {target}, then put it back on the table",
+    ),
+    ("sweep_rubbish", "chinese"): (
+        "用扫帚把纸团扫进{target}，再把扫帚放下",
+        "把垃圾扫到{target}里，然后把扫帚放回桌上",
+    ),
+    ("water_flower", "english"): (
+        "water the flower in the {target} with the {thing}, then put it down",
+        "use the {thing} to water the flower in the {target} and set it back on the table",
+    ),
+    ("water_flower", "chinese"): (
+        "用{thing}给{target}里的花浇水，然后放下",
+        "拿{thing}浇一浇{target}里的花，再放回桌上",
+    ),
+    ("insert_flower", "english"): (
+        "put the {thing} into the {target}",
+        "stand the {thing} upright in the {target}",
+    ),
+    ("insert_flower", "chinese"): ("把{thing}插进{target}里", "把{thing}竖起来插到{target}中"),
+    ("hang_cloth", "english"): (
+        "hang the {thing} over the {target}",
+        "lift the {thing} with both arms and hang it on the {target}",
+    ),
+    ("hang_cloth", "chinese"): (
+        "把{thing}挂到{target}上",
+        "用双臂提起{thing}，搭在{target}上",
+    ),
+    ("wipe_table", "english"): (
+        "wipe away the {thing} with the {second}",
+        "take the {second} and wipe off the {thing}, then let go of it",
+    ),
+    ("wipe_table", "chinese"): (
+        "用{second}把{thing}擦掉",
+        "拿起{second}擦干净{thing}，然后放下",
+    ),
+}
