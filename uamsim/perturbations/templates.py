@@ -81,12 +81,12 @@ BENCH_TEMPLATES: Mapping[tuple[str, Literal["english", "chinese"]], tuple[str, .
         "掀开{thing}的盖子，然后把薯条倒到{target}里",
     ),
     ("sweep_rubbish", "english"): (
-        "sweep the tissues into the {target} with the broom, then put the broom down",
-        "use the broom to sweep the rubbish into the {target}, then put it back on the table",
+        "sweep the tissues into the {target} with the {thing}, then put it down",
+        "use the {thing} to sweep the rubbish into the {target}, then put it on the table",
     ),
     ("sweep_rubbish", "chinese"): (
-        "用扫帚把纸团扫进{target}，再把扫帚放下",
-        "把垃圾扫到{target}里，然后把扫帚放回桌上",
+        "用{thing}把纸团扫进{target}，再把它放下",
+        "拿{thing}把垃圾扫到{target}里，然后放回桌上",
     ),
     ("water_flower", "english"): (
         "water the flower in the {target} with the {thing}, then put it down",

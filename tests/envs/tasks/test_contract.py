@@ -1,0 +1,143 @@
+"""What holds for every task of the bench."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.wrappers import RecordVideo
+
+import uamsim_envs
+from uamsim.errors import ConfigError
+from uamsim.perturbations.values import Distractors, InstructionLanguage
+from uamsim_envs.aloha.kinematics import MAX_JOINT_SPEED
+from uamsim_envs.aloha.tasks.base import TaskEnv
+
+IDS = tuple(
+    env_id for env_id, entry_point in uamsim_envs.ENTRY_POINTS.items() if ".tasks." in entry_point
+)
+SMALL: dict[str, Any] = {"image_size": (32, 48), "cameras": ("primary",)}
+
+
+@pytest.fixture(name="env", scope="module", params=IDS)
+def _env(request: pytest.FixtureRequest) -> Iterator[TaskEnv]:
+    env = gym.make(request.param, **SMALL).unwrapped
+    assert isinstance(env, TaskEnv)
+    yield env
+    env.close()
+
+
+def test_stages_are_those_it_names(env: TaskEnv) -> None:
+    _, info = env.reset(seed=0)
+    assert tuple(info["stages"]) == env.stage_names
+    assert not any(info["stages"].values())
+    assert info["task"] == env.task
+
+
+def test_scenes_rest(env: TaskEnv) -> None:
+    """Nothing falls, flies or sinks in before an arm has moved, and no finger touches a thing."""
+    for seed in range(3):
+        env.reset(seed=seed)
+        deepest = min((c.dist for c in env.world.data.contact[: env.world.data.ncon]), default=0.0)
+        assert deepest > -0.003
+        _, _, terminated, _, info = env.step_chunk(
+            np.tile(env.world.rest_action(env.control), (25, 1))
+        )
+        assert not terminated
+        assert not any(info["stages"].values())
+
+
+def test_eager_and_chunked_are_the_same(env: TaskEnv) -> None:
+    env.reset(seed=3)
+    rng = np.random.default_rng(3)
+    actions, eager = [], None
+    for action in itertools.islice(env.expert(rng), 144):
+        actions.append(action)
+        eager = env.step(action)
+    qpos, qvel = env.world.data.qpos.copy(), env.world.data.qvel.copy()
+    env.reset(seed=3)
+    chunked = None
+    for start in range(0, len(actions), 24):
+        chunked = env.step_chunk(np.array(actions[start : start + 24]))
+    assert eager is not None
+    assert chunked is not None
+    np.testing.assert_array_equal(qpos, env.world.data.qpos)
+    np.testing.assert_array_equal(qvel, env.world.data.qvel)
+    np.testing.assert_array_equal(eager[0]["pixels"]["primary"], chunked[0]["pixels"]["primary"])
+    assert eager[4] == chunked[4]
+    env.reset(seed=3)
+    taken, played = env.play(env.expert(np.random.default_rng(3)), 144)
+    np.testing.assert_array_equal(taken, np.array(actions, np.float32))
+    np.testing.assert_array_equal(played[0]["pixels"]["primary"], chunked[0]["pixels"]["primary"])
+
+
+def test_the_expert_keeps_to_the_joints_speed(env: TaskEnv) -> None:
+    env.reset(seed=1)
+    joints = []
+    for action in itertools.islice(env.expert(np.random.default_rng(1)), 200):
+        env.world.command(action, env.control)
+        env.world.step()
+        env.world.update_positions()
+        joints.append(np.concatenate([env.world.joints(0), env.world.joints(1)]))
+    speed = np.abs(np.diff(joints, axis=0)).max() * 50
+    assert 0.1 < speed < 1.05 * MAX_JOINT_SPEED
+
+
+def test_random_actions_do_not_succeed(env: TaskEnv) -> None:
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    for _ in range(12):
+        chunk = np.repeat(env.action_space.sample()[None], 10, axis=0)
+        _, _, terminated, _, info = env.step_chunk(chunk)
+        assert not info["is_success"]
+        if terminated:
+            break
+
+
+@pytest.mark.parametrize("language", ["chinese", "pinyin", "code_mix"])
+def test_instructions_come_in_other_tongues(env: TaskEnv, language: Any) -> None:
+    _, info = env.reset(seed=0)
+    other = type(env)(perturbations=[InstructionLanguage(language=language)], **SMALL)
+    _, told = other.reset(seed=0)
+    assert told["goal"] == info["goal"]
+    assert told["instruction"] != info["instruction"]
+    if language != "code_mix":
+        assert told["instruction"].isascii() == (language == "pinyin")
+    for text in (told["instruction"], info["instruction"]):
+        assert "{" not in text
+        assert "_" not in text
+    other.close()
+
+
+def test_what_it_does_not_carry_is_an_error(env: TaskEnv) -> None:
+    with pytest.raises(ConfigError, match="takes at most one perturbation"):
+        type(env)(perturbations=[Distractors()], **SMALL)
+
+
+def test_vector_of_processes() -> None:
+    ids = [IDS[0], IDS[0]]
+    envs = gym.vector.AsyncVectorEnv(
+        [lambda env_id=env_id: gym.make(f"uamsim_envs:{env_id}", **SMALL) for env_id in ids],
+        context="spawn",
+    )
+    observation, info = envs.reset(seed=[1, 2])
+    assert observation["pixels"]["primary"].shape == (2, 32, 48, 3)
+    assert len(set(info["instruction"])) == 2
+    envs.step(envs.action_space.sample())
+    envs.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*Overwriting existing videos.*")
+def test_record_video(tmp_path: Path) -> None:
+    pytest.importorskip("moviepy")
+    env = RecordVideo(
+        gym.make(IDS[0], render_mode="rgb_array", **SMALL), str(tmp_path), disable_logger=True
+    )
+    env.reset(seed=0)
+    for _ in range(3):
+        env.step(env.action_space.sample())
+    env.close()
+    assert list(tmp_path.glob("*.mp4"))
