@@ -142,3 +142,7 @@ def main() -> None:
     rows = [entry["row"] for _, entry in sorted(manifest.items())]
     text = TABLE.read_text() if TABLE.exists() else HEAD
     TABLE.write_text(text.split(HEAD)[0] + HEAD + "\n".join(rows) + "\n")
+
+
+if __name__ == "__main__":
+    main()
