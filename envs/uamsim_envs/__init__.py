@@ -9,6 +9,22 @@ ENTRY_POINTS: dict[str, str] = {
     "uamsim/AlohaScene-v0": "uamsim_envs.aloha.scene:AlohaSceneEnv",
     "uamsim/AlohaPressButton-v0": "uamsim_envs.aloha.press_button:AlohaPressButtonEnv",
     "uamsim/AlohaPickPlace-v0": "uamsim_envs.aloha.pick_place:AlohaPickPlaceEnv",
+    "uamsim/AlohaStackCubes-v0": "uamsim_envs.aloha.tasks.stack_cubes:AlohaStackCubesEnv",
+    "uamsim/AlohaDrawerOpen-v0": "uamsim_envs.aloha.tasks.drawer:AlohaDrawerOpenEnv",
+    "uamsim/AlohaDrawerClose-v0": "uamsim_envs.aloha.tasks.drawer:AlohaDrawerCloseEnv",
+    "uamsim/AlohaDrawerPut-v0": "uamsim_envs.aloha.tasks.drawer:AlohaDrawerPutEnv",
+    "uamsim/AlohaPlugCable-v0": "uamsim_envs.aloha.tasks.plug_cable:AlohaPlugCableEnv",
+    "uamsim/AlohaPickPlaceObjects-v0": (
+        "uamsim_envs.aloha.tasks.pick_place_objects:AlohaPickPlaceObjectsEnv"
+    ),
+    "uamsim/AlohaStackBowls-v0": "uamsim_envs.aloha.tasks.stack_bowls:AlohaStackBowlsEnv",
+    "uamsim/AlohaPressSequence-v0": "uamsim_envs.aloha.tasks.press_sequence:AlohaPressSequenceEnv",
+    "uamsim/AlohaWaterFlower-v0": "uamsim_envs.aloha.tasks.water_flower:AlohaWaterFlowerEnv",
+    "uamsim/AlohaInsertFlower-v0": "uamsim_envs.aloha.tasks.insert_flower:AlohaInsertFlowerEnv",
+    "uamsim/AlohaPourFries-v0": "uamsim_envs.aloha.tasks.pour_fries:AlohaPourFriesEnv",
+    "uamsim/AlohaSweepRubbish-v0": "uamsim_envs.aloha.tasks.sweep_rubbish:AlohaSweepRubbishEnv",
+    "uamsim/AlohaWipeTable-v0": "uamsim_envs.aloha.tasks.wipe_table:AlohaWipeTableEnv",
+    "uamsim/AlohaHangCloth-v0": "uamsim_envs.aloha.tasks.hang_cloth:AlohaHangClothEnv",
 }
 """Environment id -> where its class is."""
 

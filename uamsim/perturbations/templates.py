@@ -48,7 +48,7 @@ BENCH_TEMPLATES: Mapping[tuple[str, Literal["english", "chinese"]], tuple[str, .
     ("pick_place_objects", "english"): (
         "put the {thing} {on} the {target}",
         "pick up the {thing} and place it {on} the {target}",
-        "move the {thing} {on} the {target}, please",
+        "please take the {thing} and put it {on} the {target}",
     ),
     ("pick_place_objects", "chinese"): (
         "把{thing}放到{target}{on}",
