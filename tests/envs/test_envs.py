@@ -18,7 +18,8 @@ from uamsim.errors import (
     RenderingUnavailableError,
     UnknownNameError,
 )
-from uamsim.perturbations.values import Distractors, NovelObject, NovelPair, Perturbation
+from uamsim.perturbations.objects import Distractors, NovelObject, NovelPair
+from uamsim.perturbations.values import Perturbation
 from uamsim_envs import rendering
 from uamsim_envs.aloha.base import AlohaEnv
 

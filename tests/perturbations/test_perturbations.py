@@ -13,16 +13,10 @@ from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.lexicon import HELD_OUT_PAIRS, LEXICON, entries, is_held_out, romanise
 from uamsim.perturbations.draw import TASKS, draw_episode, goal_names
 from uamsim.perturbations.language import parse_instruction, render_instruction
+from uamsim.perturbations.objects import Distractors, NovelObject, NovelPair
 from uamsim.perturbations.splits import SPLITS
-from uamsim.perturbations.values import (
-    TONGUES,
-    Distractors,
-    InstructionLanguage,
-    NovelObject,
-    NovelPair,
-    from_json,
-    to_json,
-)
+from uamsim.perturbations.values import from_json, to_json
+from uamsim.perturbations.wording import TONGUES, InstructionLanguage
 
 seeds = st.integers(0, 2**32 - 1)
 tasks = st.sampled_from(sorted(TASKS))
@@ -158,11 +152,11 @@ def test_bad_values_say_what_to_do():
     rng = np.random.default_rng(0)
     with pytest.raises(UnknownNameError, match="press_button"):
         draw_episode("press_buton", rng)
-    with pytest.raises(ConfigError, match="use one of them"):
+    with pytest.raises(ConfigError, match="do not go together"):
         draw_episode("pick_place", rng, (NovelObject(), NovelPair()))
     with pytest.raises(ConfigError, match="at most one"):
         draw_episode("pick_place", rng, (Distractors(), Distractors(count=1)))
-    with pytest.raises(ConfigError, match="1 to 4"):
+    with pytest.raises(ConfigError, match="0 to 5"):
         Distractors(count=9)
     with pytest.raises(ConfigError, match="0 to 1"):
         InstructionLanguage(language="code_mix", ratio=2.0)

@@ -2,28 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
 from uamsim.contract import Goal, Thing
-from uamsim.errors import ConfigError, UnknownNameError
+from uamsim.errors import UnknownNameError
 from uamsim.lexicon import HELD_OUT_PAIRS, LEXICON, Kind, entries, is_held_out
 from uamsim.perturbations.language import render_instruction
-from uamsim.perturbations.values import (
-    Distractors,
-    InstructionLanguage,
-    NovelObject,
-    NovelPair,
-    Perturbation,
-)
+from uamsim.perturbations.objects import Distractors, NovelObject, NovelPair
+from uamsim.perturbations.values import Composition, Perturbation
+from uamsim.perturbations.wording import InstructionLanguage
 
 TASKS: dict[str, Kind] = {"press_button": "button", "pick_place": "object"}
 """Task -> kind of its things."""
 NUM_THINGS = 3
 NUM_TARGETS = 2
 
-P = TypeVar("P", bound=Perturbation)
+CARRIED: tuple[type[Perturbation], ...] = (
+    NovelObject,
+    NovelPair,
+    Distractors,
+    InstructionLanguage,
+)
+"""What a draw decides."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +70,13 @@ def draw_episode(
     """
     if task not in TASKS:
         raise UnknownNameError("task", task, TASKS)
-    _check(perturbations)
+    composition = Composition.of(perturbations)
     goal_rng, things_rng, distractor_rng, language_rng = (
         np.random.default_rng(int(seed)) for seed in rng.integers(2**62, size=4)
     )
-    goal = _draw_goal(task, goal_rng, perturbations)
+    goal = _draw_goal(task, goal_rng, composition)
     things = _fill([goal.thing], _seen(TASKS[task]), NUM_THINGS, things_rng)
-    distractors = _find(perturbations, Distractors)
+    distractors = composition.find(Distractors)
     if distractors is not None:
         anything = _all_things(TASKS[task])
         things = _fill(things, anything, NUM_THINGS + distractors.count, distractor_rng)
@@ -84,31 +85,13 @@ def draw_episode(
         if goal.target is None
         else _fill([goal.target], _seen("target"), NUM_TARGETS, things_rng)
     )
-    tongue = _find(perturbations, InstructionLanguage) or InstructionLanguage()
+    tongue = composition.find(InstructionLanguage) or InstructionLanguage()
     instruction = render_instruction(
         goal, language=tongue.language, rng=language_rng, ratio=tongue.ratio
     )
     return EpisodeDraw(
         goal=goal, things=tuple(things), targets=tuple(targets), instruction=instruction
     )
-
-
-def _check(perturbations: Sequence[Perturbation]) -> None:
-    names = [type(p).__name__ for p in perturbations]
-    if len(set(names)) < len(names):
-        raise ConfigError(f"at most one perturbation of each type, got {', '.join(names)}.")
-    if {"NovelObject", "NovelPair"} <= set(names):
-        raise ConfigError(
-            "NovelObject names an unseen word and NovelPair two seen ones; use one of them."
-        )
-    known = (NovelObject, NovelPair, Distractors, InstructionLanguage)
-    for perturbation in perturbations:
-        if not isinstance(perturbation, known):
-            raise ConfigError(f"an episode cannot apply {perturbation!r}.")
-
-
-def _find(perturbations: Sequence[Perturbation], cls: type[P]) -> P | None:
-    return next((p for p in perturbations if isinstance(p, cls)), None)
 
 
 def _all_things(kind: Kind) -> list[Thing]:
@@ -137,14 +120,14 @@ def _fill(
     return [*first, *(others[int(i)] for i in order)]
 
 
-def _draw_goal(task: str, rng: np.random.Generator, perturbations: Sequence[Perturbation]) -> Goal:
+def _draw_goal(task: str, rng: np.random.Generator, composition: Composition) -> Goal:
     kind = TASKS[task]
-    if _find(perturbations, NovelObject) is not None:
+    if composition.find(NovelObject) is not None:
         new_category = bool(rng.random() < 0.5)
         things = [t for t in _all_things(kind) if _one_word_is_new(t, category=new_category)]
     else:
         things = _seen(kind)
-    pair_is_new = _find(perturbations, NovelPair) is not None
+    pair_is_new = composition.find(NovelPair) is not None
     if task == "press_button":
         if pair_is_new:
             things = [

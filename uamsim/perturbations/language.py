@@ -16,7 +16,7 @@ from uamsim.lexicon import (
     romanise,
 )
 from uamsim.perturbations.templates import BENCH_TEMPLATES
-from uamsim.perturbations.values import TONGUES, InstructionTongue
+from uamsim.perturbations.wording import TONGUES, InstructionTongue
 
 
 def render_instruction(

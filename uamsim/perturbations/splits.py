@@ -2,13 +2,9 @@
 
 from dataclasses import dataclass
 
-from uamsim.perturbations.values import (
-    Distractors,
-    InstructionLanguage,
-    NovelObject,
-    NovelPair,
-    Perturbation,
-)
+from uamsim.perturbations.objects import Distractors, NovelObject, NovelPair
+from uamsim.perturbations.values import Perturbation
+from uamsim.perturbations.wording import InstructionLanguage
 from uamsim.registry import Registry
 
 

@@ -8,7 +8,8 @@ from jaxtyping import Float32
 
 from uamsim.contract import Control, SceneFacts, SceneThing
 from uamsim.perturbations.draw import NUM_THINGS, draw_episode
-from uamsim.perturbations.values import Distractors, Perturbation
+from uamsim.perturbations.objects import Distractors
+from uamsim.perturbations.values import Perturbation
 from uamsim_envs.aloha.base import CAMERAS, AlohaEnv
 from uamsim_envs.aloha.experts import arm_for, follow, press_path
 from uamsim_envs.aloha.world import BUTTON_TRAVEL, WorldConfig

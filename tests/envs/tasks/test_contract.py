@@ -12,7 +12,8 @@ from gymnasium.wrappers import RecordVideo
 
 import uamsim_envs
 from uamsim.errors import ConfigError
-from uamsim.perturbations.values import Distractors, InstructionLanguage
+from uamsim.perturbations.objects import Distractors
+from uamsim.perturbations.wording import InstructionLanguage
 from uamsim_envs.aloha.kinematics import MAX_JOINT_SPEED
 from uamsim_envs.aloha.tasks.base import TaskEnv
 

@@ -11,7 +11,8 @@ from jaxtyping import Float64
 from uamsim.contract import Control, Goal, SceneFacts, SceneThing
 from uamsim.errors import ConfigError
 from uamsim.perturbations.language import render_instruction
-from uamsim.perturbations.values import InstructionLanguage, Perturbation
+from uamsim.perturbations.values import Perturbation
+from uamsim.perturbations.wording import InstructionLanguage
 from uamsim_envs.aloha.base import CAMERAS, AlohaEnv
 from uamsim_envs.aloha.robot import SIDES
 from uamsim_envs.aloha.world import TABLE_HALF, WorldConfig, compile_spec, new_spec
