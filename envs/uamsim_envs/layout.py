@@ -13,6 +13,17 @@ _RESTARTS = 500
 _TRIES = 40
 
 
+def widened(regions: Sequence[Region], share: float) -> tuple[Region, ...]:
+    """Regions about the same middles with sides longer by a share."""
+    if share == 0:
+        return tuple(regions)
+    grown = []
+    for x0, x1, y0, y1 in regions:
+        x, y = share * (x1 - x0) / 2, share * (y1 - y0) / 2
+        grown.append((x0 - x, x1 + x, y0 - y, y1 + y))
+    return tuple(grown)
+
+
 def lay_out(
     rng: np.random.Generator,
     regions: Sequence[Sequence[Region]],

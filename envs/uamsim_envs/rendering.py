@@ -184,6 +184,12 @@ class SceneRenderer:
             pictures[name] = np.ascontiguousarray(buffer[::-1])
         return pictures
 
+    def reload_texture(self, texture: int) -> None:
+        """Takes a texture of the model again after its data were changed."""
+        if self._mjr is not None:
+            make_current()
+            mujoco.mjr_uploadTexture(self._model, self._mjr, texture)
+
     def close(self) -> None:
         """Frees the GL objects; the process's context stays for other environments."""
         if self._mjr is not None:

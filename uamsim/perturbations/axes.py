@@ -1,9 +1,9 @@
 """Every axis, by name: importing this module registers all perturbations."""
 
-from uamsim.perturbations import objects, wording
+from uamsim.perturbations import actions, objects, physics, scene, sensors, wording
 from uamsim.perturbations.values import PERTURBATIONS, Perturbation
 
-MODULES = (objects, wording)
+MODULES = (objects, scene, physics, sensors, actions, wording)
 """One for each layer, in the canonical order."""
 
 AXES: dict[str, type[Perturbation]] = {cls.axis: cls for cls in PERTURBATIONS.values()}

@@ -1,8 +1,10 @@
 """What all ALOHA environments share: spaces, checked actions, chunked stepping, pictures."""
 
+import copy
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -10,10 +12,19 @@ from jaxtyping import Float32
 
 from uamsim.contract import ACTION_DIM, CONTROL_HZ, Control, Goal, Observation, SceneFacts
 from uamsim.errors import ConfigError, InvalidActionError, UnknownNameError
-from uamsim.perturbations.values import Perturbation
+from uamsim.perturbations.actions import ActionChannel
+from uamsim.perturbations.sensors import Sensors
+from uamsim.perturbations.values import Composition, Parameters, Perturbation
 from uamsim_envs.aloha.kinematics import JOINT_RANGE
+from uamsim_envs.aloha.perturbing import CARRIED, Perturber
 from uamsim_envs.aloha.world import CAMERAS, MAX_POSITION, MAX_ROTATION, World, WorldConfig
 from uamsim_envs.rendering import RenderProfile
+
+_NOISE = {
+    "ee": np.array([0.0015] * 3 + [0.008] * 3 + [0.0], np.float32),
+    "joint": np.array([0.003] * 6 + [0.0], np.float32),
+}
+"""Of one severity of ``ActionNoise``, on an arm's part of an action (m and rad)."""
 
 
 def _action_space(control: Control) -> gym.spaces.Box:
@@ -39,6 +50,8 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
             an argument of this name for its own wrapper, which does not see ``step_chunk``: put
             it into ``kwargs`` of the spec that is made.
         world: model and state, for experts and tests.
+        composition: the perturbations of every episode.
+        drawn: what the present episode drew of them, type name -> parameters.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - an instance variable in gym.Env
@@ -46,6 +59,8 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
         "render_fps": CONTROL_HZ,
     }
     task = "scene"
+    carried: ClassVar[tuple[type[Perturbation], ...]] = ()
+    """What a task can apply besides ``perturbing.CARRIED``."""
 
     def __init__(
         self,
@@ -70,10 +85,12 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
         self.control: Control = control
         self.cameras = config.cameras
         self.render_profile: RenderProfile = config.render_profile
-        self.perturbations = tuple(perturbations)
+        self.composition = Composition.of(perturbations)
+        self.composition.check_carried(type(self).__name__, (*CARRIED, *self.carried))
         self.max_episode_steps = max_episode_steps
         self.render_mode = render_mode
-        self.world = World(config)
+        self._perturber = Perturber(self.composition)
+        self.world = World(config, self._perturber.prepare)
         height, width = config.image_size
         picture = gym.spaces.Box(0, 255, (height, width, 3), np.uint8)
         self.observation_space = gym.spaces.Dict(  # type: ignore[assignment]
@@ -89,6 +106,9 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
         self._stages: dict[str, bool] = {}
         self._num_steps = 0
         self._over: bool | None = None
+        self.drawn: dict[str, Parameters] = {}
+        self._sensors = Sensors()
+        self._history: list[np.ndarray] = []
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -99,10 +119,26 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
             SceneError: the scene cannot be laid out.
         """
         super().reset(seed=seed)
+        self._perturber.restore(self.world.model)
         self.world.reset()
         self._num_steps = 0
         self._over = False
+        episode = int(copy.deepcopy(self.np_random).integers(2**62)) if self.composition else 0
+        self.drawn = self._perturber.draw(episode)
         self._begin(self.np_random, options or {})
+        self._perturber.apply(self.world, self.drawn)
+        self._sensors = Sensors(self.composition, episode)
+        self._channel = (
+            ActionChannel(
+                self.composition,
+                episode,
+                rest=self.world.start_action(self.control),
+                noise=np.tile(_NOISE[self.control], 2),
+            )
+            if self.composition.active("actions")
+            else None
+        )
+        self._history = [self.world.data.qpos.copy()]
         return self._observe(), self._info(success=False)
 
     def step(
@@ -164,9 +200,12 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
             raise gym.error.ResetNeeded("call reset() before step().")
         reward, terminated, success = 0.0, False, False
         for action in actions:
-            self.world.command(action, self.control)
+            carried_out = action if self._channel is None else self._channel.step(action)
+            self.world.command(carried_out, self.control)
             self.world.step()
             self._num_steps += 1
+            if self._sensors.looks_back:
+                self._history.append(self.world.data.qpos.copy())
             success, failure = self._judge()
             reward += float(success)
             terminated = success or failure
@@ -198,7 +237,7 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
         return self.world.render(("primary",))["primary"]
 
     def look(self, cameras: Sequence[str]) -> dict[str, np.ndarray]:
-        """Pictures of the present state by any of the world's cameras, uint8 [H, W, 3] each.
+        """What any of the world's cameras gives now, uint8 [H, W, 3] each.
 
         Raises:
             UnknownNameError: no such camera.
@@ -206,7 +245,7 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
         for camera in cameras:
             if camera not in CAMERAS:
                 raise UnknownNameError("camera", camera, CAMERAS)
-        return self.world.render(tuple(cameras))
+        return self._pictures(tuple(cameras))
 
     def close(self) -> None:
         """Frees the renderer; may be called twice."""
@@ -229,7 +268,21 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
         return False, False
 
     def _observe(self) -> Observation:
-        return Observation(pixels=self.world.render(), agent_pos=self.world.agent_pos(self.control))
+        with self._as_at(self._sensors.proprio_step(self._num_steps)):
+            agent_pos = self.world.agent_pos(self.control)
+        return Observation(pixels=self._pictures(self.cameras), agent_pos=agent_pos)
+
+    def _pictures(self, cameras: tuple[str, ...]) -> dict[str, np.ndarray]:
+        step = self._sensors.picture_step(self._num_steps)
+        with self._as_at(step):
+            pictures = self.world.render(cameras)
+        return {name: self._sensors.see(p, name, step) for name, p in pictures.items()}
+
+    def _as_at(self, step: int) -> AbstractContextManager[None]:
+        """Within it, the world shows an earlier control step of the episode."""
+        if step == self._num_steps:
+            return nullcontext()
+        return self.world.shown_at(self._history[step])
 
     def _info(self, *, success: bool) -> dict[str, Any]:
         return {
@@ -242,6 +295,7 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
             "goal": self._goal,
             "scene": self._facts,
             "num_steps": self._num_steps,
+            "perturbations": self.drawn,
         }
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Float32, Float64
 from uamsim.contract import CONTROL_HZ, Control
 from uamsim_envs.aloha import kinematics
 from uamsim_envs.aloha.robot import FINGER_TIP
-from uamsim_envs.aloha.world import REST_POS, World
+from uamsim_envs.aloha.world import World
 
 MAX_SPEED = 0.85
 """m/s, the peak of any segment; every joint then stays below its limit."""
@@ -44,19 +44,19 @@ def min_jerk(fraction: float) -> float:
 def follow(
     world: World, arm: int, control: Control, start_gripper: float, path: Sequence[Waypoint]
 ) -> Iterator[Float32[np.ndarray, "14"]]:
-    """Actions along a path that begins at the rest pose; the last one is repeated for ever.
+    """Actions along a path from where the episode starts; the last one is repeated for ever.
 
     Args:
-        world: for the rest action.
+        world: for where the arms start.
         arm: which arm moves.
         control: representation of the actions.
         start_gripper: opening that is commanded at the start.
         path: the waypoints.
     """
-    pos, gripper = REST_POS[arm].copy(), start_gripper
-    action = world.rest_action(control)
+    pos, gripper = world.start_pos[arm].copy(), start_gripper
+    action = world.start_action(control)
     for waypoint in path:
-        goal = np.array(waypoint.pos)
+        goal = waypoint.pos + np.array([0.0, 0.0, world.table_height])
         # The peak speed of minimum jerk is 1.875 times the mean.
         fastest = 1.875 * float(np.linalg.norm(goal - pos)) / MAX_SPEED
         steps = max(1, round(max(waypoint.seconds, fastest) * CONTROL_HZ))

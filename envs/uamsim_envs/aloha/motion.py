@@ -82,17 +82,18 @@ class Motion:
     """
 
     def __init__(self, world: World, control: Control, pace: float = 1.0) -> None:
-        """Begins at rest with closed grippers.
+        """Begins where the episode starts, with closed grippers.
 
         Args:
-            world: for the rest action.
+            world: for where the arms start.
             control: representation of the actions.
             pace: factor on every segment's time.
         """
         self._control = control
         self._pace = pace
-        self._action = world.rest_action(control)
-        self.pos = [REST_POS[0].copy(), REST_POS[1].copy()]
+        self._action = world.start_action(control)
+        self._raised = world.table_height * UP
+        self.pos = [pos - self._raised for pos in world.start_pos]
         self.turn = [np.zeros(3), np.zeros(3)]
         self.gripper = [0.0, 0.0]
 
@@ -139,7 +140,7 @@ class Motion:
 
         samples = 4 * _SAMPLES
         poses = [at(k / samples) for k in range(samples + 1)]
-        path = np.array([kinematics.inverse(arm, *each) for each in poses])
+        path = np.array([self._inverse(arm, *each) for each in poses])
         way = np.array([pos for pos, _ in poses])
         joint_speed = samples * float(np.abs(np.diff(path, axis=0)).max())
         speed = samples * float(np.linalg.norm(np.diff(way, axis=0), axis=1).max())
@@ -180,7 +181,7 @@ class Motion:
         times = np.linspace(0.0, 1.0, _SAMPLES + 1)
         path = np.array(
             [
-                kinematics.inverse(arm, start + f * (pos - start), _between(turned, turn, f))
+                self._inverse(arm, start + f * (pos - start), _between(turned, turn, f))
                 for f in map(min_jerk, times)
             ]
         )
@@ -190,10 +191,14 @@ class Motion:
     def _write(self, arm: int) -> None:
         part = slice(7 * arm, 7 * arm + 6)
         if self._control == "ee":
-            self._action[part] = [*self.pos[arm], *self.turn[arm]]
+            self._action[part] = [*(self.pos[arm] + self._raised), *self.turn[arm]]
         else:
-            self._action[part] = kinematics.inverse(arm, self.pos[arm], self.turn[arm])
+            self._action[part] = self._inverse(arm, self.pos[arm], self.turn[arm])
         self._action[7 * arm + 6] = self.gripper[arm]
+
+    def _inverse(self, arm: int, pos: np.ndarray, turn: np.ndarray) -> np.ndarray:
+        """Joint angles (rad) of a pose in the world."""
+        return kinematics.inverse(arm, pos + self._raised, turn)
 
 
 def _between(first: np.ndarray, last: np.ndarray, fraction: float) -> np.ndarray:

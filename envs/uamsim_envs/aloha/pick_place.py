@@ -1,19 +1,21 @@
 """Put the named object on the named target."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float32
 
 from uamsim.contract import Control, SceneFacts, SceneThing, Thing
-from uamsim.perturbations.draw import NUM_TARGETS, draw_episode
+from uamsim.perturbations.draw import CARRIED, NUM_TARGETS, draw_episode
+from uamsim.perturbations.scene import Layout
 from uamsim.perturbations.values import Perturbation
 from uamsim_envs.aloha.base import CAMERAS, AlohaEnv
 from uamsim_envs.aloha.experts import arm_for, follow, pick_place_path
 from uamsim_envs.aloha.press_button import count_things
-from uamsim_envs.aloha.world import TABLE_HALF, WorldConfig
-from uamsim_envs.layout import lay_out
+from uamsim_envs.aloha.table import TABLE_HALF
+from uamsim_envs.aloha.world import WorldConfig
+from uamsim_envs.layout import lay_out, widened
 from uamsim_envs.objects import CATEGORIES
 from uamsim_envs.rendering import RenderProfile
 
@@ -41,6 +43,7 @@ class AlohaPickPlaceEnv(AlohaEnv):
     """
 
     task = "pick_place"
+    carried: ClassVar[tuple[type[Perturbation], ...]] = (*CARRIED, Layout)
 
     def __init__(
         self,
@@ -87,7 +90,7 @@ class AlohaPickPlaceEnv(AlohaEnv):
         self._roles = np.zeros(model.ngeom, np.int8)
 
     def _begin(self, rng: np.random.Generator, options: dict[str, Any]) -> None:
-        draw = draw_episode(self.task, rng, self.perturbations)
+        draw = draw_episode(self.task, rng, self.composition)
         order = rng.permutation(NUM_TARGETS)
         target_places = np.array(
             [
@@ -100,7 +103,8 @@ class AlohaPickPlaceEnv(AlohaEnv):
             (float(x), float(y), CATEGORIES[t.category].radius)
             for t, (x, y) in zip(draw.targets, target_places, strict=True)
         ]
-        places = lay_out(rng, [_SIDES] * len(radii), radii, gap=_GAP, taken=taken)
+        regions = widened(_SIDES, self.drawn.get("Layout", {}).get("widen", 0.0))
+        places = lay_out(rng, [regions] * len(radii), radii, gap=_GAP, taken=taken)
         for slot, thing, (x, y) in zip(self._targets, draw.targets, target_places, strict=True):
             slot.show(thing.category, thing.colour)
             self.world.place(slot, np.array([x, y, 0.0]))

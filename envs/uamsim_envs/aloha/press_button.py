@@ -1,19 +1,20 @@
 """Press the named one of several buttons."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float32
 
 from uamsim.contract import Control, SceneFacts, SceneThing
-from uamsim.perturbations.draw import NUM_THINGS, draw_episode
+from uamsim.perturbations.draw import CARRIED, NUM_THINGS, draw_episode
 from uamsim.perturbations.objects import Distractors
+from uamsim.perturbations.scene import Layout
 from uamsim.perturbations.values import Perturbation
 from uamsim_envs.aloha.base import CAMERAS, AlohaEnv
 from uamsim_envs.aloha.experts import arm_for, follow, press_path
 from uamsim_envs.aloha.world import BUTTON_TRAVEL, WorldConfig
-from uamsim_envs.layout import lay_out
+from uamsim_envs.layout import lay_out, widened
 from uamsim_envs.objects import CATEGORIES
 from uamsim_envs.rendering import RenderProfile
 
@@ -40,6 +41,7 @@ class AlohaPressButtonEnv(AlohaEnv):
     """
 
     task = "press_button"
+    carried: ClassVar[tuple[type[Perturbation], ...]] = (*CARRIED, Layout)
 
     def __init__(
         self,
@@ -82,9 +84,10 @@ class AlohaPressButtonEnv(AlohaEnv):
         )
 
     def _begin(self, rng: np.random.Generator, options: dict[str, Any]) -> None:
-        draw = draw_episode(self.task, rng, self.perturbations)
+        draw = draw_episode(self.task, rng, self.composition)
         radii = [CATEGORIES[t.category].radius for t in draw.things]
-        places = lay_out(rng, [_REGIONS] * len(radii), radii, gap=_GAP)
+        regions = widened(_REGIONS, self.drawn.get("Layout", {}).get("widen", 0.0))
+        places = lay_out(rng, [regions] * len(radii), radii, gap=_GAP)
         for slot, thing, (x, y) in zip(self._slots, draw.things, places, strict=True):
             slot.show(thing.category, thing.colour)
             self.world.place(slot, np.array([x, y, 0.0]))

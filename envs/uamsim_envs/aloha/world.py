@@ -1,6 +1,8 @@
 """The table with its cameras, lights, arms and slots: one compiled model for every episode."""
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,17 +14,14 @@ from uamsim.contract import ACTION_DIM, CONTROL_HZ, Control
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.lexicon import entries
 from uamsim_envs.aloha import kinematics
-from uamsim_envs.aloha.robot import FINGER_RANGE, SIDES, TABLE_BIT, THING_BIT, add_arm
+from uamsim_envs.aloha.robot import FINGER_RANGE, SIDES, TABLE_BIT, THING_BIT
+from uamsim_envs.aloha.table import SUBSTEPS, compile_spec, new_spec
 from uamsim_envs.labels import LabelSlot, add_label
 from uamsim_envs.meshes import add_meshes
 from uamsim_envs.objects import Slot, add_parts
-from uamsim_envs.rendering import RenderProfile, SceneRenderer, apply_profile, look_quat
+from uamsim_envs.rendering import RenderProfile, SceneRenderer
 
 CAMERAS: tuple[str, ...] = ("primary", "left_wrist", "right_wrist", "top")
-TIMESTEP = 0.002
-SUBSTEPS = round(1.0 / (CONTROL_HZ * TIMESTEP))
-TABLE_HALF = (0.40, 0.26)
-"""Half extents of the table top (m); beyond it a thing has left the table."""
 REST_POS: Float64[np.ndarray, "2 3"] = np.array([[-0.30, 0.0, 0.20], [0.30, 0.0, 0.20]])
 """Where each gripper waits, pointing straight down and closed."""
 BUTTON_TRAVEL = 0.013
@@ -31,9 +30,6 @@ MAX_POSITION = (0.50, 0.35, 0.45)
 MAX_ROTATION = math.pi / 2
 """rad; each component of a target's rotation vector is clipped to it."""
 SlotKind = Literal["static", "free", "button"]
-_CAMERA_HALF_WIDTH_DEG = {"primary": 20.0, "left_wrist": 38.0, "right_wrist": 38.0, "top": 24.0}
-"""Half the horizontal field of view, the same at every picture size."""
-_LOOK_AT, _DISTANCE, _PITCH_DEG = (0.0, 0.005, 0.02), 0.86, 56.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,38 +71,6 @@ def categories_of(kinds: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(e.name for kind in kinds for e in entries(kind))  # type: ignore[arg-type]
 
 
-def _add_surroundings(spec: mujoco.MjSpec) -> None:
-    world = spec.worldbody
-    world.add_geom(
-        name="table",
-        type=mujoco.mjtGeom.mjGEOM_PLANE,
-        size=(0.75, 0.5, 0.05),
-        rgba=(0.44, 0.43, 0.42, 1),
-        contype=TABLE_BIT,
-        conaffinity=0,
-        friction=(1.0, 0.005, 0.0001),
-    )
-    spec.visual.headlight.ambient = (0.42, 0.42, 0.42)
-    spec.visual.headlight.diffuse = (0.22, 0.22, 0.22)
-    spec.visual.headlight.specular = (0.0, 0.0, 0.0)
-    world.add_light(
-        pos=(-0.5, -0.4, 1.6),
-        dir=(0.3, 0.3, -1.0),
-        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
-        diffuse=(0.52, 0.52, 0.52),
-        specular=(0.05, 0.05, 0.05),
-        castshadow=True,
-    )
-    pitch = math.radians(_PITCH_DEG)
-    x, y, z = _LOOK_AT
-    world.add_camera(
-        name="primary",
-        pos=(x, y - _DISTANCE * math.cos(pitch), z + _DISTANCE * math.sin(pitch)),
-        quat=look_quat((1, 0, 0), (0, math.sin(pitch), math.cos(pitch))),
-    )
-    world.add_camera(name="top", pos=(0, 0, 0.85), quat=look_quat((1, 0, 0), (0, 1, 0)))
-
-
 def _add_slot(spec: mujoco.MjSpec, name: str, kind: SlotKind, categories: tuple[str, ...]) -> None:
     body = spec.worldbody.add_body(name=name)
     cap = None
@@ -131,38 +95,9 @@ def _add_slot(spec: mujoco.MjSpec, name: str, kind: SlotKind, categories: tuple[
         add_parts(body, name, category, cap_body=cap)
 
 
-def new_spec(profile: RenderProfile) -> mujoco.MjSpec:
-    """The table with its cameras and lights and both arms, before anything stands on it."""
-    spec = mujoco.MjSpec()
-    spec.modelname = "aloha"
-    spec.compiler.degree = False
-    option = spec.option
-    option.timestep = TIMESTEP
-    option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
-    option.cone = mujoco.mjtCone.mjCONE_PYRAMIDAL
-    option.iterations, option.ls_iterations = 20, 10
-    spec.stat.extent, spec.stat.center = 1.0, (0, 0, 0)
-    spec.visual.map.znear, spec.visual.map.zfar = 0.01, 5.0
-    spec.visual.map.shadowclip = 0.9
-    apply_profile(spec, profile)
-    _add_surroundings(spec)
-    for arm in range(2):
-        add_arm(spec, arm)
-    return spec
-
-
-def compile_spec(spec: mujoco.MjSpec, image_size: tuple[int, int]) -> mujoco.MjModel:
-    """The model of a spec, with the cameras' fields of view at a picture size (H, W)."""
-    model = spec.compile()
-    height, width = image_size
-    for camera, half in _CAMERA_HALF_WIDTH_DEG.items():
-        vertical = math.atan(math.tan(math.radians(half)) * height / width)
-        model.cam_fovy[model.camera(camera).id] = math.degrees(2 * vertical)
-    return model
-
-
-def _compile(config: WorldConfig) -> mujoco.MjModel:
+def _compile(config: WorldConfig, prepare: Callable[[mujoco.MjSpec], None]) -> mujoco.MjModel:
     spec = new_spec(config.render_profile)
+    prepare(spec)
     if config.slots:
         add_meshes(spec)
     for prefix, kind, count, kinds in config.slots:
@@ -181,15 +116,28 @@ class World:
         model, data: MuJoCo's.
         slots: name prefix -> its slots.
         labels: the cards.
+        table_height: of the table top above the arms' bases (m). The world's z is 0 on the table;
+            the z of an "ee" action or of ``agent_pos`` is above the bases, as a robot knows it.
+        start_pos: where the grippers are when an episode starts (m, z above the bases).
     """
 
-    def __init__(self, config: WorldConfig) -> None:
+    def __init__(
+        self,
+        config: WorldConfig,
+        prepare: Callable[[mujoco.MjSpec], None] = lambda spec: None,
+    ) -> None:
+        """Compiles the model.
+
+        Args:
+            config: what for.
+            prepare: adds what perturbations need to the table, before anything stands on it.
+        """
         self.config = config
         self._rest_joints = np.stack(
             [kinematics.inverse(arm, REST_POS[arm], np.zeros(3)) for arm in range(2)]
         )
         self._max_delta = kinematics.MAX_JOINT_SPEED / CONTROL_HZ
-        self.load(_compile(config))
+        self.load(_compile(config, prepare))
         self.slots: dict[str, list[Slot]] = {}
         for prefix, kind, count, kinds in config.slots:
             bits = (THING_BIT, THING_BIT | TABLE_BIT) if kind == "free" else (TABLE_BIT, 0)
@@ -237,9 +185,23 @@ class World:
             self.model.dof_damping[dof + 3 : dof + 6] = 3e-4
 
     def reset(self) -> None:
-        """Initial state: arms at rest; slots keep what they show."""
+        """Initial state: arms at rest, the table at its height; slots keep what they show."""
         mujoco.mj_resetData(self.model, self.data)
+        self.set_table_height(0.0)
+        self.start_pos = REST_POS.copy()
         self.set_arms(self._rest_joints, np.zeros(2))
+
+    def set_table_height(self, height: float) -> None:
+        """Sets how far the table top is above the arms' bases (m); cameras stay at the table."""
+        self.table_height = height
+        for side in SIDES:
+            self.model.body_pos[self.model.body(f"{side}/base_link").id, 2] = -height
+
+    def set_start(self, offsets: Float64[np.ndarray, "2 3"]) -> None:
+        """Puts the grippers this far from where they wait (m)."""
+        self.start_pos = REST_POS + offsets
+        joints = [kinematics.inverse(arm, p, np.zeros(3)) for arm, p in enumerate(self.start_pos)]
+        self.set_arms(np.stack(joints), np.zeros(2))
 
     def set_arms(
         self, joints: Float64[np.ndarray, "2 6"], grippers: Float64[np.ndarray, "2"]
@@ -304,7 +266,7 @@ class World:
 
     def tcp(self, arm: int) -> Float64[np.ndarray, "3"]:
         """Measured position of the point between the finger tips (m, world)."""
-        return kinematics.forward(arm, self.joints(arm))[0]
+        return kinematics.forward(arm, self.joints(arm))[0] - (0.0, 0.0, self.table_height)
 
     def agent_pos(self, control: Control) -> Float32[np.ndarray, "14"]:
         """The measured pose in the action's representation."""
@@ -329,6 +291,25 @@ class World:
             else:
                 out[7 * arm : 7 * arm + 6] = self._rest_joints[arm]
         return out
+
+    def start_action(self, control: Control) -> Float32[np.ndarray, "14"]:
+        """The action that keeps both arms where the episode starts."""
+        out = self.rest_action(control)
+        for arm, pos in enumerate(self.start_pos):
+            part = slice(7 * arm, 7 * arm + (3 if control == "ee" else 6))
+            out[part] = pos if control == "ee" else kinematics.inverse(arm, pos, np.zeros(3))
+        return out
+
+    @contextmanager
+    def shown_at(self, qpos: Float64[np.ndarray, " Q"]) -> Iterator[None]:
+        """Within it, pictures and measurements are those of other joint positions."""
+        now = self.data.qpos.copy()
+        self.data.qpos[:] = qpos
+        try:
+            yield
+        finally:
+            self.data.qpos[:] = now
+            self.update_positions()
 
     def place(self, slot: Slot | LabelSlot, pos: np.ndarray) -> None:
         """Moves a fixed slot's body to a position on the table (m, world)."""

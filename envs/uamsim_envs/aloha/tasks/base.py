@@ -15,7 +15,8 @@ from uamsim.perturbations.values import Perturbation
 from uamsim.perturbations.wording import InstructionLanguage
 from uamsim_envs.aloha.base import CAMERAS, AlohaEnv
 from uamsim_envs.aloha.robot import SIDES
-from uamsim_envs.aloha.world import TABLE_HALF, WorldConfig, compile_spec, new_spec
+from uamsim_envs.aloha.table import TABLE_HALF, compile_spec, new_spec
+from uamsim_envs.aloha.world import WorldConfig
 from uamsim_envs.library import Grasp, Instance, Opening, add_instance
 from uamsim_envs.rendering import RenderProfile
 
@@ -102,6 +103,7 @@ class TaskEnv(AlohaEnv):
     task: ClassVar[str] = ""
     stage_names: ClassVar[tuple[str, ...]] = ()
     time_limit: ClassVar[int] = 500
+    carried: ClassVar[tuple[type[Perturbation], ...]] = (InstructionLanguage,)
 
     def __init__(
         self,
@@ -121,20 +123,13 @@ class TaskEnv(AlohaEnv):
             cameras: names of the pictures.
             image_size: (H, W).
             render_profile: "fast" or "quality".
-            perturbations: at most one, of the instruction's language.
+            perturbations: what is changed about every episode.
             max_episode_steps: after which the episode is truncated; None takes the task's own.
             render_mode: None or "rgb_array".
 
         Raises:
             ConfigError: a perturbation that this task does not carry.
         """
-        tongues = [p for p in perturbations if isinstance(p, InstructionLanguage)]
-        if len(tongues) > 1 or len(tongues) < len(perturbations):
-            raise ConfigError(
-                f"{self.task} takes at most one perturbation, InstructionLanguage, "
-                f"not {list(perturbations)!r}."
-            )
-        self._tongue = tongues[0] if tongues else InstructionLanguage()
         config = WorldConfig(
             slots=(),
             cameras=tuple(cameras),
@@ -148,6 +143,7 @@ class TaskEnv(AlohaEnv):
             max_episode_steps=self.time_limit if max_episode_steps is None else max_episode_steps,
             render_mode=render_mode,
         )
+        self._tongue = self.composition.find(InstructionLanguage) or InstructionLanguage()
         self.items: dict[str, Item] = {}
 
     # What a subclass writes.
@@ -175,6 +171,7 @@ class TaskEnv(AlohaEnv):
         )
         self.items = {}
         spec = new_spec(self.render_profile)
+        self._perturber.prepare(spec)
         self._goal = self._compose(spec, scene_rng)
         self.world.load(compile_spec(spec, self.world.config.image_size))
         self._start()

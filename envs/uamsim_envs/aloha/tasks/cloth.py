@@ -9,8 +9,8 @@ from jaxtyping import Float64
 
 from uamsim.lexicon import LEXICON
 from uamsim_envs.aloha.robot import SIDES, TABLE_BIT, THING_BIT
+from uamsim_envs.aloha.table import TABLE_HALF
 from uamsim_envs.aloha.tasks.base import TaskEnv
-from uamsim_envs.aloha.world import TABLE_HALF
 
 NAME = "cloth"
 RADIUS = 0.004

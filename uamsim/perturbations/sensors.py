@@ -1,0 +1,134 @@
+"""Axes of what the sensors give, and the sensors that an environment looks through.
+
+Everything is drawn for a control step, never for a call, so that an environment that renders once
+a chunk shows what one that renders at every step would.
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageFilter
+
+from uamsim.perturbations.values import Graded, Layer, Perturbation, register, stream
+
+STEPS_A_SEVERITY = 2
+"""Control steps of latency for each severity: 40 ms at 50 Hz."""
+OUTAGE_STEPS = 20
+"""Mean length of an outage of the cameras: 0.4 s at 50 Hz."""
+NOISE = (0.0, 0.08, 0.12, 0.18, 0.26, 0.38)
+"""Standard deviation for each severity, pixels in [0, 1]; ImageNet-C's Gaussian noise
+(Hendrycks and Dietterich, 2019)."""
+BLUR = (0.0, 0.004, 0.008, 0.013, 0.018, 0.026)
+"""Standard deviation for each severity, as a share of the picture's height; at 224 pixels those
+of ImageNet-C's Gaussian blur, 1 to 6 pixels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SensorPerturbation(Graded):
+    """Base of the axes of the sensors; the world itself goes on as it would."""
+
+    layer: ClassVar[Layer] = "sensors"
+    keeps: ClassVar[str] = "the scene and the physics"
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class Latency(SensorPerturbation):
+    """Pictures and proprioception are late, 40 ms a severity."""
+
+    axis: ClassVar[str] = "latency"
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class DroppedFrames(SensorPerturbation):
+    """All cameras freeze now and then, for 0.4 s on average; 15% of the time a severity."""
+
+    axis: ClassVar[str] = "dropped_frames"
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class ImageBlur(SensorPerturbation):
+    """The pictures are out of focus."""
+
+    axis: ClassVar[str] = "image_blur"
+
+
+@register
+@dataclass(frozen=True, kw_only=True)
+class ImageNoise(SensorPerturbation):
+    """The pictures have noise, new in every frame."""
+
+    axis: ClassVar[str] = "image_noise"
+
+
+class Sensors:
+    """The cameras and joint sensors of one episode.
+
+    Attributes:
+        lag: control steps by which everything is late.
+        looks_back: whether an environment must be able to show earlier states.
+    """
+
+    def __init__(self, perturbations: Sequence[Perturbation] = (), seed: int = 0) -> None:
+        """Draws nothing yet.
+
+        Args:
+            perturbations: those of other layers are ignored.
+            seed: of the episode.
+        """
+        active = {type(p): p for p in perturbations if isinstance(p, SensorPerturbation)}
+        severity = {cls: p.severity for cls, p in active.items()}
+        self.lag = STEPS_A_SEVERITY * severity.get(Latency, 0)
+        self._blur = BLUR[severity.get(ImageBlur, 0)]
+        self._noise = NOISE[severity.get(ImageNoise, 0)]
+        self._noise_seed = int(stream(seed, ImageNoise()).integers(2**62))
+        self._dropped = 0.15 * severity.get(DroppedFrames, 0)
+        self._drop_rng = stream(seed, DroppedFrames())
+        self._shown = [0]
+        """Control step -> the step whose frame the cameras last delivered."""
+        self.looks_back = self.lag > 0 or self._dropped > 0
+
+    def proprio_step(self, step: int) -> int:
+        """The control step whose proprioception is seen at a control step."""
+        return max(0, step - self.lag)
+
+    def picture_step(self, step: int) -> int:
+        """The control step whose pictures are seen at a control step."""
+        step = self.proprio_step(step)
+        if self._dropped == 0:
+            return step
+        while len(self._shown) <= step:
+            now = len(self._shown)
+            frozen = self._shown[-1] != now - 1
+            # A Markov chain with this share of frozen frames and this mean length of a freeze.
+            thaw = 1.0 / OUTAGE_STEPS
+            freeze = min(1.0, thaw * self._dropped / (1.0 - self._dropped))
+            draw = float(self._drop_rng.random())
+            freezes = draw >= thaw if frozen else draw < freeze
+            self._shown.append(self._shown[-1] if freezes else now)
+        return self._shown[step]
+
+    def see(
+        self, picture: UInt8[np.ndarray, "H W 3"], camera: str, step: int
+    ) -> UInt8[np.ndarray, "H W 3"]:
+        """What a camera makes of a picture.
+
+        Args:
+            picture: of the world, as rendered.
+            camera: its name.
+            step: the control step that the picture shows.
+        """
+        if self._blur:
+            radius = self._blur * picture.shape[0]
+            picture = np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(radius)))
+        if self._noise:
+            rng = np.random.default_rng([self._noise_seed, zlib.crc32(camera.encode()), step])
+            noise = rng.standard_normal(picture.shape, np.float32) * np.float32(255 * self._noise)
+            picture = np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+        return picture
