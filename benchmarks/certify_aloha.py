@@ -9,16 +9,15 @@ table to docs/results/aloha_bench.md. Nothing is rendered.
 import argparse
 import json
 import os
-import time
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
-from uamsim.contract import CONTROL_HZ
+from uamsim.contract import CONTROL_HZ, EpisodeRecord
+from uamsim.evaluation.experts import play_expert
 from uamsim.evaluation.statistics import wilson_interval
 from uamsim.orchestration.tasks import resolve_tasks
 
@@ -36,83 +35,45 @@ HEAD = """| task | expert | 95% interval | random | median episode | control ste
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Episode:
-    """What came of one episode.
-
-    Attributes:
-        seed: of the environment and of the expert.
-        success: by the environment's judgement.
-        num_steps: control steps.
-        wall_s: without the reset.
-    """
-
-    seed: int
-    success: bool
-    num_steps: int
-    wall_s: float
-
-
-def _make(env_id: str) -> Any:
-    # Gymnasium's checker wants a picture in every observation.
-    return gym.make(env_id, cameras=(), disable_env_checker=True).unwrapped
-
-
-def play_experts(env_id: str, seeds: list[int]) -> list[Episode]:
+def play_experts(env_id: str, seeds: list[int]) -> list[EpisodeRecord]:
     """Experts' episodes."""
-    env = _make(env_id)
-    episodes = []
-    for seed in seeds:
-        env.reset(seed=seed)
-        start = time.perf_counter()
-        expert = env.expert(np.random.default_rng([seed, 1]))
-        _, (*_, info) = env.play(expert, env.max_episode_steps)
-        episodes.append(_episode(seed, info, start))
-    env.close()
-    return episodes
+    return [episode.record for episode in play_expert(env_id, seeds)]
 
 
-def play_randomly(env_id: str, seeds: list[int]) -> list[Episode]:
-    """Episodes of uniformly random targets, each held for ``RANDOM_HOLD`` steps."""
-    env = _make(env_id)
-    episodes = []
+def play_randomly(env_id: str, seeds: list[int]) -> list[bool]:
+    """Success with uniformly random targets, each held for ``RANDOM_HOLD`` steps."""
+    # Gymnasium's checker wants a picture in every observation.
+    env: Any = gym.make(env_id, cameras=(), disable_env_checker=True).unwrapped
+    outcomes = []
     for seed in seeds:
         _, info = env.reset(seed=seed)
         env.action_space.seed(seed)
-        start = time.perf_counter()
         ended = False
         while not ended:
             chunk = np.repeat(env.action_space.sample()[None], RANDOM_HOLD, axis=0)
             _, _, terminated, truncated, info = env.step_chunk(chunk)
             ended = terminated or truncated
-        episodes.append(_episode(seed, info, start))
+        outcomes.append(bool(info["is_success"]))
     env.close()
-    return episodes
+    return outcomes
 
 
-def _episode(seed: int, info: dict[str, Any], start: float) -> Episode:
-    return Episode(
-        seed=seed,
-        success=bool(info["is_success"]),
-        num_steps=int(info["num_steps"]),
-        wall_s=time.perf_counter() - start,
-    )
-
-
-def _spread(pool: ProcessPoolExecutor, play: Any, env_id: str, count: int, workers: int) -> Any:
+def _spread(
+    pool: ProcessPoolExecutor, play: Any, env_id: str, count: int, workers: int
+) -> list[Any]:
     seeds = range(FIRST_SEED, FIRST_SEED + count)
     parts = [pool.submit(play, env_id, list(seeds[i::workers])) for i in range(workers)]
-    return lambda: sorted((e for p in parts for e in p.result()), key=lambda e: e.seed)
+    return [episode for part in parts for episode in part.result()]
 
 
-def _row(task: str, expert: list[Episode], random: list[Episode]) -> str:
+def _row(task: str, expert: list[EpisodeRecord], random: list[bool]) -> str:
     wins = [e for e in expert if e.success]
     low, high = wilson_interval(len(wins), len(expert))
     speed = sum(e.num_steps for e in expert) / sum(e.wall_s for e in expert)
     length = float(np.median([e.num_steps for e in wins])) / CONTROL_HZ if wins else float("nan")
     return (
         f"| {task} | {len(wins)}/{len(expert)} | {len(wins) / len(expert):.1%} "
-        f"[{low:.1%}, {high:.1%}] | {sum(e.success for e in random)}/{len(random)} "
+        f"[{low:.1%}, {high:.1%}] | {sum(random)}/{len(random)} "
         f"| {length:.1f} s | {speed:,.0f} |"
     )
 
@@ -128,13 +89,13 @@ def main() -> None:
     manifest = json.loads(MANIFEST.read_text()) if MANIFEST.exists() else {}
     with ProcessPoolExecutor(args.workers) as pool:
         for task, env_id in resolve_tasks("aloha", args.tasks).items():
-            expert = _spread(pool, play_experts, env_id, args.episodes, args.workers)()
-            random = _spread(pool, play_randomly, env_id, args.random_episodes, args.workers)()
+            expert = _spread(pool, play_experts, env_id, args.episodes, args.workers)
+            random = _spread(pool, play_randomly, env_id, args.random_episodes, args.workers)
             manifest[task] = {
                 "env_id": env_id,
                 "first_seed": FIRST_SEED,
                 "tried": len(expert),
-                "unsolved": [e.seed for e in expert if not e.success],
+                "unsolved": sorted(e.seed for e in expert if not e.success),
                 "row": _row(task, expert, random),
             }
             print(manifest[task]["row"], flush=True)

@@ -10,7 +10,7 @@ Nothing here imports torch, mujoco or ray.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 
@@ -74,12 +74,14 @@ class SceneThing:
         pos_world: position of its base centre in metres, world frame: x to the right, y away
             from the viewer, z up.
         text: what is written on a label, else "".
+        instance: which shape of its category it is, where the world has several, else "".
     """
 
     category: str
     colour: str
     pos_world: tuple[float, float, float]
     text: str = ""
+    instance: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +111,7 @@ class SceneFacts:
                 colour=t["colour"],
                 pos_world=(t["pos_world"][0], t["pos_world"][1], t["pos_world"][2]),
                 text=t["text"],
+                instance=t.get("instance", ""),
             )
             for t in value["things"]
         )
@@ -169,6 +172,20 @@ class Policy(Protocol):
     def act(self, inputs: Sequence[PolicyInput]) -> Float32[np.ndarray, "B T A"]:
         """Action chunks at ``CONTROL_HZ`` for each input, [B, T=spec.horizon, A]."""
         ...
+
+
+@runtime_checkable
+class KeyedPolicy(Protocol):
+    """A policy whose numbers depend, by rounding, on some property of a batch."""
+
+    def batch_key(self, item: PolicyInput) -> Hashable:
+        """Inputs with equal keys may share a call without changing each other's actions."""
+        ...
+
+
+def batch_key(policy: Policy, item: PolicyInput) -> Hashable:
+    """The policy's key of an input; None, which all inputs share, where it has none."""
+    return policy.batch_key(item) if isinstance(policy, KeyedPolicy) else None
 
 
 @runtime_checkable

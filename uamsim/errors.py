@@ -69,3 +69,11 @@ class TrialError(UamsimError, RuntimeError):
 
 class SceneError(UamsimError):
     """A scene that cannot be laid out or solved as asked."""
+
+
+class ProtocolError(UamsimError, ValueError):
+    """A message between policy server and client that cannot be read."""
+
+
+class PolicyServerError(UamsimError, ConnectionError):
+    """A policy server that cannot be reached, or that answered with an error."""

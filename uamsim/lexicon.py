@@ -19,6 +19,7 @@ from uamsim.registry import Registry
 
 Kind = Literal["colour", "object", "button", "target", "item", "receptacle", "fixture"]
 Language = Literal["english", "chinese", "pinyin"]
+Tones = Literal["marks", "numbers", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,8 @@ class Entry:
         pinyin: the Chinese name in pinyin, tone marks, a space between syllables.
         in_action_data: whether demonstrations may show it.
         rgb: for colours, linear RGB in [0, 1].
-        synonyms: other English names that mean the same on a table.
+        path: where it stands in the tree of categories, from the widest class to itself; () for
+            colours and fixtures.
     """
 
     name: str
@@ -43,44 +45,37 @@ class Entry:
     pinyin: str
     in_action_data: bool = True
     rgb: tuple[float, float, float] | None = None
-    synonyms: tuple[str, ...] = ()
+    path: tuple[str, ...] = ()
 
 
-_SYNONYMS: Mapping[str, tuple[str, ...]] = {
-    "cube": ("block",),
-    "can": ("tin",),
-    "plate": ("dish",),
-    "tray": ("platter",),
-    "apple": ("toy apple",),
-    "banana": ("toy banana",),
-    "tangerine": ("mandarin", "clementine"),
-    "lemon": ("toy lemon",),
-    "pear": ("toy pear",),
-    "strawberry": ("toy strawberry",),
-    "tomato": ("toy tomato",),
-    "pepper": ("bell pepper", "sweet pepper"),
-    "carrot": ("toy carrot",),
-    "eggplant": ("aubergine",),
-    "corn": ("corn cob", "maize"),
-    "potato": ("spud",),
-    "baozi": ("steamed bun", "bun"),
-    "computer_mouse": ("mouse",),
-    "phone": ("toy phone", "mobile phone", "smartphone"),
-    "medicine_box": ("medicine carton", "pill box"),
-    "toy_car": ("car",),
-    "sponge": ("scrubber",),
-    "eraser": ("rubber",),
-    "marker": ("marker pen", "felt pen"),
-    "battery": ("dry cell",),
-    "tape_roll": ("roll of tape", "adhesive tape"),
-    "duck": ("rubber duck", "toy duck"),
-    "cup": ("mug",),
-    "basket": ("hamper",),
-    "box": ("crate",),
-    "garbage_can": ("trash can", "bin", "dustbin"),
-    "saucer": ("coaster",),
-    "vase": ("flower vase",),
-    "flower_pot": ("pot", "planter"),
+_TREE: Mapping[str, str] = {
+    "food/fruit/pome": "apple pear",
+    "food/fruit/citrus": "tangerine lemon",
+    "food/fruit/tropical": "banana",
+    "food/fruit/berry": "strawberry",
+    "food/vegetable/nightshade": "tomato pepper eggplant",
+    "food/vegetable/root": "carrot potato",
+    "food/vegetable/grain": "corn",
+    "food/vegetable/fungus": "mushroom",
+    "food/dish": "baozi",
+    "toy/figure": "star",
+    "toy/figure/animal": "duck",
+    "toy/figure/vehicle": "toy_car",
+    "toy/block": "cube cone",
+    "toy/ball": "ball",
+    "tool/electronics": "computer_mouse phone battery",
+    "tool/stationery": "eraser marker tape_roll",
+    "tool/cleaning": "sponge",
+    "control/button": "round_button square_button triangle_button cross_button",
+    "container/package": "can medicine_box",
+    "container/tableware/flat": "plate tray saucer",
+    "container/tableware/hollow": "bowl cup",
+    "container/storage": "basket box garbage_can",
+    "container/plant": "vase flower_pot",
+}
+"""The tree of categories: kinds of thing first by what they are for, then by what they are."""
+_PATHS: Mapping[str, tuple[str, ...]] = {
+    name: (*path.split("/"), name) for path, names in _TREE.items() for name in names.split()
 }
 
 
@@ -93,7 +88,7 @@ _TABLE: tuple[Entry, ...] = tuple(
         pinyin=pinyin,
         in_action_data=in_action_data,
         rgb=rgb,
-        synonyms=_SYNONYMS.get(name, ()),
+        path=_PATHS.get(name, ()),
     )
     for kind, name, chinese, pinyin, in_action_data, rgb in (
         ("colour", "red", "红色", "hóng sè", True, (0.85, 0.08, 0.08)),
@@ -269,12 +264,21 @@ _PUNCTUATION = str.maketrans("？，、。：；", "?,,.:;")
 
 
 @lru_cache(maxsize=65536)
-def romanise(chinese: str) -> str:
-    """Pinyin without tone marks, a space between syllables, "v" for "ü"."""
-    from pypinyin import lazy_pinyin  # its tables take a moment to load
+def romanise(chinese: str, tones: Tones = "none", *, spaced: bool = True) -> str:
+    """Pinyin; "v" for "ü", unless there are tone marks.
 
-    syllables = " ".join(lazy_pinyin(chinese.translate(_PUNCTUATION))).split()
-    return re.sub(r" ([?,.:;])", r"\1", " ".join(syllables))
+    Args:
+        chinese: text in Chinese.
+        tones: "marks", "numbers" after the syllables (none for the neutral tone), or "none".
+        spaced: whether there is a space between syllables.
+    """
+    from pypinyin import Style, lazy_pinyin  # its tables take a moment to load
+
+    styles = {"marks": Style.TONE, "numbers": Style.TONE3, "none": Style.NORMAL}
+    plain = chinese.translate(_PUNCTUATION)
+    syllables = " ".join(lazy_pinyin(plain, style=styles[tones])).split()
+    text = re.sub(r" ([?,.:;])", r"\1", " ".join(syllables))
+    return text if spaced else re.sub(r"(?<![?,.:;]) ", "", text)
 
 
 def noun_phrase(category: str, colour: str, language: Language) -> str:

@@ -31,6 +31,7 @@ def lay_out(
     *,
     gap: float,
     taken: Sequence[tuple[float, float, float]] = (),
+    restarts: int = _RESTARTS,
 ) -> Float64[np.ndarray, "N 2"]:
     """Random positions whose circles keep a gap between each other.
 
@@ -40,11 +41,12 @@ def lay_out(
         radii: of each thing's circle (m).
         gap: between any two circles (m).
         taken: circles (x, y, radius) that are there already.
+        restarts: how often it begins anew at most.
 
     Raises:
-        SceneError: no room was found in 500 tries.
+        SceneError: no room was found.
     """
-    for _ in range(_RESTARTS):
+    for _ in range(restarts):
         circles = list(taken)
         for options, radius in zip(regions, radii, strict=True):
             place = _find(rng, options, radius, gap, circles)

@@ -6,7 +6,8 @@ from typing import Any
 
 from uamsim.contract import PolicySpec, content_hash
 from uamsim.errors import ConfigError
-from uamsim.perturbations.splits import SPLITS
+from uamsim.evaluation.realtime import RealTime
+from uamsim.perturbations.splits import find_split
 
 ENV_IDS: tuple[str, ...] = (
     "uamsim_envs:uamsim/AlohaPressButton-v0",
@@ -61,7 +62,7 @@ class EvaluationConfig:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
         for split in self.splits:
-            SPLITS[split]
+            find_split(split)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,8 @@ class RolloutUnit:
         batch_envs: episodes that run side by side. The policy always gets this many inputs,
             padded where fewer are live, so that an episode's numbers never depend on how many
             others are left.
+        realtime: charges the policy's latency to the simulated clock; None stops the clock
+            while the policy thinks.
     """
 
     env_id: str
@@ -83,6 +86,11 @@ class RolloutUnit:
     seeds: tuple[int, ...]
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     batch_envs: int = 16
+    realtime: RealTime | None = None
+
+    def record_name(self, policy_name: str) -> str:
+        """What records call a policy: charged for its latency, it is another one."""
+        return policy_name + (self.realtime.label if self.realtime else "")
 
     @property
     def unit_hash(self) -> str:
@@ -118,7 +126,7 @@ def plan_units(
         env_kwargs["max_episode_steps"] = config.max_episode_steps
     units = []
     for split in config.splits if splits is None else splits:
-        SPLITS[split]
+        find_split(split)
         count = config.in_domain_episodes if split == "in_domain" else config.episodes
         count = count if episodes is None else episodes
         for env_id in config.env_ids:

@@ -3,20 +3,20 @@
 A policy that scores as well without pictures or without language has not used them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import numpy as np
 from jaxtyping import Float32
 
-from uamsim.contract import Observation, Policy, PolicyInput, PolicySpec
+from uamsim.contract import Observation, Policy, PolicyInput, PolicySpec, batch_key
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.evaluation.forgetting import GREY
 from uamsim.evaluation.jobs import PolicyFactory
 
-Control = Literal["random", "blind", "deaf"]
-CONTROLS: tuple[Control, ...] = ("random", "blind", "deaf")
+Control = Literal["random", "blind", "deaf", "shuffled"]
+CONTROLS: tuple[Control, ...] = ("random", "blind", "deaf", "shuffled")
 GENERIC_INSTRUCTION = "do the task"
 
 WORKSPACE_LOW = (-0.28, -0.14, 0.0)
@@ -83,6 +83,10 @@ class BlindPolicy:
         """See ``Policy.act``."""
         return self._policy.act([replace(i, observation=_grey(i.observation)) for i in inputs])
 
+    def batch_key(self, item: PolicyInput) -> Hashable:
+        """See ``KeyedPolicy.batch_key``."""
+        return batch_key(self._policy, item)
+
 
 class DeafPolicy:
     """A policy that is told ``GENERIC_INSTRUCTION`` in place of every instruction."""
@@ -96,6 +100,30 @@ class DeafPolicy:
         """See ``Policy.act``."""
         return self._policy.act([replace(i, instruction=GENERIC_INSTRUCTION) for i in inputs])
 
+    def batch_key(self, item: PolicyInput) -> Hashable:
+        """See ``KeyedPolicy.batch_key``."""
+        return batch_key(self._policy, replace(item, instruction=GENERIC_INSTRUCTION))
+
+
+class ShuffledPolicy:
+    """A policy that is told the instruction of another episode of the same split.
+
+    Attributes:
+        instruction_offset: how far the other episode's seed is away; the rollout fetches it.
+    """
+
+    instruction_offset = 7_000_003
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.name = f"{policy.name}+shuffled"
+        self.spec = policy.spec
+        self.act = policy.act
+
+    def batch_key(self, item: PolicyInput) -> Hashable:
+        """See ``KeyedPolicy.batch_key``."""
+        return batch_key(self._policy, item)
+
 
 def _grey(observation: Observation) -> Observation:
     pixels = {name: np.full_like(p, GREY) for name, p in observation["pixels"].items()}
@@ -107,9 +135,9 @@ class ControlFactory:
     """A picklable ``PolicyFactory`` of a control.
 
     Attributes:
-        control: "random", "blind" or "deaf".
+        control: "random", "blind", "deaf" or "shuffled".
         spec: of the random policy.
-        base: makes the policy that a blind or deaf control wraps.
+        base: makes the policy that any other control wraps.
     """
 
     control: Control
@@ -129,8 +157,12 @@ class ControlFactory:
             return RandomPolicy(self.spec)
         if self.base is None:
             raise ConfigError(f"the {self.control} control needs a base policy.")
-        wrap = {"blind": BlindPolicy, "deaf": DeafPolicy}[self.control]
-        return wrap(self.base())
+        wrap: dict[str, Callable[[Policy], Policy]] = {
+            "blind": BlindPolicy,
+            "deaf": DeafPolicy,
+            "shuffled": ShuffledPolicy,
+        }
+        return wrap[self.control](self.base())
 
 
 def control_name(control: Control, base: str | None = None) -> str:

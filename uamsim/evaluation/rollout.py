@@ -1,20 +1,20 @@
 """Rolls a policy out in a batch of environments that share its calls.
 
-Every episode keeps the slot it started in and a finished one makes room for the next seed. The
-policy always sees a batch of the same size, so that an episode depends on its seed alone.
+A finished episode makes room for the next seed. Every call of the policy has the same size, and a
+policy that says which inputs may share one is obeyed, so that an episode depends on its seed alone.
 """
 
 import copy
 import importlib
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Float64, UInt8
 
 from uamsim.contract import (
     CONTROL_HZ,
@@ -24,6 +24,7 @@ from uamsim.contract import (
     Policy,
     PolicyInput,
     PolicySpec,
+    batch_key,
     content_hash,
 )
 from uamsim.errors import (
@@ -33,7 +34,8 @@ from uamsim.errors import (
     SceneError,
 )
 from uamsim.evaluation.config import RolloutUnit
-from uamsim.perturbations.splits import SPLITS
+from uamsim.evaluation.realtime import Playback, act_timed
+from uamsim.perturbations.splits import find_split
 
 VIDEO_FPS = 10
 
@@ -108,7 +110,7 @@ def make_env(unit: RolloutUnit) -> gym.Env:
         key: tuple(value) if isinstance(value, list) else value
         for key, value in unit.env_kwargs.items()
     }
-    spec.kwargs["perturbations"] = SPLITS[unit.split].perturbations
+    spec.kwargs["perturbations"] = find_split(unit.split).perturbations
     return gym.make(spec, disable_env_checker=True)
 
 
@@ -138,16 +140,27 @@ class _Episode:
     """One episode in its environment, from reset to the end."""
 
     def __init__(
-        self, env: gym.Env, unit: RolloutUnit, seed: int, index: int, film: _Film | None
+        self,
+        env: gym.Env,
+        unit: RolloutUnit,
+        seed: int,
+        film: _Film | None,
+        instruction_offset: int = 0,
     ) -> None:
         started = time.perf_counter()
-        self.env, self.unit, self.seed, self.index = env, unit, seed, index
+        self.env, self.unit, self.seed = env, unit, seed
+        other = _other_instruction(env, seed, instruction_offset) if instruction_offset else None
         observation, self.info = env.reset(seed=seed)
         self.observation = cast(Observation, observation)
-        self.instruction = str(self.info["instruction"])
+        self.instruction = str(self.info["instruction"]) if other is None else other
         self.max_steps = int(self.info["_max_episode_steps"])
         self.step, self.done = 0, False
         self.film = film
+        self.playback = (
+            None
+            if unit.realtime is None
+            else Playback(unit.realtime, self.observation["agent_pos"])
+        )
         self.wall_s = time.perf_counter() - started
 
     def policy_input(self) -> PolicyInput:
@@ -158,6 +171,15 @@ class _Episode:
             step=self.step,
             info=self.info,
         )
+
+    def play(self, chunk: Float32[np.ndarray, "T A"], measured_s: float) -> None:
+        """Plays the chunk, after what passes while the policy thinks if that is charged."""
+        if self.playback is None or self.unit.realtime is None:
+            self.advance(chunk)
+            return
+        fixed_s = self.unit.realtime.latency_s
+        latency_s = measured_s if fixed_s is None else fixed_s
+        self.advance(self.playback.play(chunk, latency_s, self.max_steps - self.step))
 
     def advance(self, actions: Float32[np.ndarray, "T A"]) -> None:
         started = time.perf_counter()
@@ -177,7 +199,7 @@ class _Episode:
     def record(self, policy: Policy) -> EpisodeRecord:
         stages: Mapping[str, Any] = self.info["stages"]
         return EpisodeRecord(
-            policy=policy.name,
+            policy=self.unit.record_name(policy.name),
             env_id=self.unit.env_id,
             task=str(self.info["task"]),
             split=self.unit.split,
@@ -189,6 +211,13 @@ class _Episode:
             render_profile=str(getattr(self.env.unwrapped, "render_profile", "default")),
             wall_s=round(self.wall_s, 4),
         )
+
+
+def _other_instruction(env: gym.Env, seed: int, offset: int) -> str:
+    """What another episode is told, and this one is not."""
+    own = str(env.reset(seed=seed)[1]["instruction"])
+    others = (str(env.reset(seed=seed + k * offset)[1]["instruction"]) for k in range(1, 21))
+    return next((text for text in others if text != own), own)
 
 
 def _check_observation(spec: PolicySpec, unit: RolloutUnit, observation: Observation) -> None:
@@ -212,28 +241,49 @@ def _check_observation(spec: PolicySpec, unit: RolloutUnit, observation: Observa
             )
 
 
-def _act(policy: Policy, inputs: list[PolicyInput], live: list[int]) -> np.ndarray:
-    """Calls the policy and checks what comes back: float32 [B, T, A], finite where live."""
+def _act(
+    policy: Policy, inputs: Sequence[PolicyInput], batch_size: int
+) -> tuple[Float32[np.ndarray, "B T A"], Float64[np.ndarray, " B"]]:
+    """Actions for each input and how long they took (s), from calls of ``batch_size`` inputs.
+
+    Inputs share a call where the policy's ``batch_key`` allows it; copies fill it up.
+    """
+    together: dict[Hashable, list[int]] = {}
+    for row, item in enumerate(inputs):
+        together.setdefault(batch_key(policy, item), []).append(row)
     spec = policy.spec
-    actions = np.asarray(policy.act(inputs))
-    expected = (len(inputs), spec.horizon, spec.action_dim)
+    actions = np.empty((len(inputs), spec.horizon, spec.action_dim), np.float32)
+    latency_s = np.empty(len(inputs))
+    for rows in together.values():
+        batch = [inputs[row] for row in rows]
+        padding = [batch[0]] * (batch_size - len(batch))
+        chunks, seconds = act_timed(policy, batch + padding)
+        actions[rows] = _checked(policy, batch, np.asarray(chunks), batch_size)
+        latency_s[rows] = seconds[: len(rows)]
+    return actions, latency_s
+
+
+def _checked(
+    policy: Policy, batch: Sequence[PolicyInput], actions: np.ndarray, batch_size: int
+) -> Float32[np.ndarray, "B T A"]:
+    """The answers to the batch, float32 and finite, without those to its padding."""
+    expected = (batch_size, policy.spec.horizon, policy.spec.action_dim)
     if actions.shape != expected:
-        seeds = [inputs[slot].seed for slot in live]
+        seeds = [item.seed for item in batch]
         raise InvalidActionError(
             f"policy {policy.name!r}, episode seed {seeds[0]} (batch of seeds {seeds}): expected "
             f"actions of shape {expected} [B, T, A], got {actions.shape}; its spec and its "
             "output disagree."
         )
-    for slot in live:
-        if not np.isfinite(actions[slot]).all():
-            bad = int((~np.isfinite(actions[slot])).sum())
+    for item, chunk in zip(batch, actions, strict=False):
+        if not np.isfinite(chunk).all():
+            bad = int((~np.isfinite(chunk)).sum())
             raise InvalidActionError(
-                f"policy {policy.name!r}, episode seed {inputs[slot].seed}, step "
-                f"{inputs[slot].step}: {bad} of the values in its action chunk of shape "
-                f"{actions[slot].shape} are not finite; the model has diverged or its "
-                "normalisation is broken."
+                f"policy {policy.name!r}, episode seed {item.seed}, step {item.step}: {bad} of "
+                f"the values in its action chunk of shape {chunk.shape} are not finite; the model "
+                "has diverged or its normalisation is broken."
             )
-    return actions.astype(np.float32, copy=False)
+    return actions[: len(batch)].astype(np.float32, copy=False)
 
 
 def run_unit(
@@ -250,12 +300,51 @@ def run_unit(
         policy: any policy of the contract.
         unit: what to run.
         pool: keeps environments for later units; without it they are closed at the end.
+        clips: as for ``iter_unit``.
+        film_kwargs: as for ``iter_unit``.
+
+    Returns:
+        One record for each seed, in their order.
+
+    Raises:
+        UamsimError: as ``iter_unit``.
+    """
+    own_pool = EnvPool() if pool is None else pool
+    try:
+        played = iter_unit(policy, unit, own_pool, clips=clips, film_kwargs=film_kwargs)
+        records = {record.seed: record for record in played if record is not None}
+    finally:
+        if pool is None:
+            own_pool.close()
+    return [records[seed] for seed in unit.seeds]
+
+
+def iter_unit(
+    policy: Policy,
+    unit: RolloutUnit,
+    pool: EnvPool,
+    *,
+    max_envs: int | None = None,
+    clips: list[Clip] | None = None,
+    film_kwargs: Mapping[str, Any] | None = None,
+) -> Iterator[EpisodeRecord | None]:
+    """Runs the episodes of a unit and hands over each record as its episode ends.
+
+    Seeds are begun in their order, so that whoever knows the records knows what was running:
+    ``running_seeds`` says it.
+
+    Args:
+        policy: any policy of the contract.
+        unit: what to run.
+        pool: keeps the environments.
+        max_envs: episodes side by side, ``unit.batch_envs`` at most; changes no record.
         clips: if given, every episode is filmed and appended here. It is filmed in a second
             environment that takes the same actions, so that no record changes.
         film_kwargs: other arguments for that environment, such as a larger ``image_size``.
 
-    Returns:
-        One record for each seed, in their order.
+    Yields:
+        Records in the order in which episodes end; None as a sign of life, once the environments
+        are made and after each round of chunks.
 
     Raises:
         InvalidActionError: an action of the wrong shape or not finite.
@@ -263,59 +352,48 @@ def run_unit(
         UnknownNameError: an unknown split.
         SceneError: an episode that never ends.
     """
-    own_pool = EnvPool() if pool is None else pool
-    try:
-        return _run(policy, unit, own_pool, clips, film_kwargs or {})
-    finally:
-        if pool is None:
-            own_pool.close()
-
-
-def _run(
-    policy: Policy,
-    unit: RolloutUnit,
-    pool: EnvPool,
-    clips: list[Clip] | None,
-    film_kwargs: Mapping[str, Any],
-) -> list[EpisodeRecord]:
-    count = min(unit.batch_envs, len(unit.seeds))
+    count = min(max_envs or unit.batch_envs, unit.batch_envs, len(unit.seeds))
     envs = pool.get(unit, count)
-    film_unit = replace(unit, env_kwargs={**unit.env_kwargs, **film_kwargs})
+    film_unit = replace(unit, env_kwargs={**unit.env_kwargs, **(film_kwargs or {})})
     film_envs = [make_env(film_unit) for _ in envs] if clips is not None else []
-    waiting = deque(enumerate(unit.seeds))
-    slots: list[_Episode] = []
-    records: dict[int, EpisodeRecord] = {}
+    waiting = deque(unit.seeds)
 
     def start(slot: int) -> _Episode:
-        index, seed = waiting.popleft()
+        seed = waiting.popleft()
         film = _Film(film_envs[slot], policy.spec.cameras[0], seed) if film_envs else None
-        return _Episode(envs[slot], unit, seed, index, film)
-
-    def finish(episode: _Episode) -> None:
-        records[episode.index] = record = episode.record(policy)
-        if clips is not None and episode.film is not None:
-            clips.append(Clip(record=record, frames=np.stack(episode.film.frames)))
+        offset = getattr(policy, "instruction_offset", 0)
+        return _Episode(envs[slot], unit, seed, film, offset)
 
     try:
-        slots.extend(start(slot) for slot in range(count))
-        if slots:
-            _check_observation(policy.spec, unit, slots[0].observation)
-        inputs: list[PolicyInput] = []
-        while live := [slot for slot, episode in enumerate(slots) if not episode.done]:
-            fresh = {slot: slots[slot].policy_input() for slot in live}
-            inputs = [fresh.get(slot) or inputs[slot] for slot in range(count)]
-            padding = [inputs[0]] * (unit.batch_envs - count)
+        yield None
+        live = {slot: start(slot) for slot in range(count)}
+        if live:
+            _check_observation(policy.spec, unit, live[0].observation)
+        while live:
             started = time.perf_counter()
-            actions = _act(policy, inputs + padding, live)
+            inputs = [episode.policy_input() for episode in live.values()]
+            actions, latency_s = _act(policy, inputs, unit.batch_envs)
             act_s = (time.perf_counter() - started) / len(live)
-            for slot in live:
-                slots[slot].wall_s += act_s
-                slots[slot].advance(actions[slot])
-                if slots[slot].done:
-                    finish(slots[slot])
-                    if waiting:
-                        slots[slot] = start(slot)
+            for row, (slot, episode) in enumerate(list(live.items())):
+                episode.wall_s += act_s
+                episode.play(actions[row], float(latency_s[row]))
+                if not episode.done:
+                    continue
+                del live[slot]
+                record = episode.record(policy)
+                if clips is not None and episode.film is not None:
+                    clips.append(Clip(record=record, frames=np.stack(episode.film.frames)))
+                yield record
+                if waiting:
+                    live[slot] = start(slot)
+            yield None
     finally:
         for env in film_envs:
             env.close()
-    return [records[index] for index in range(len(unit.seeds))]
+
+
+def running_seeds(
+    unit: RolloutUnit, num_finished: int, max_envs: int | None = None
+) -> tuple[int, ...]:
+    """The seeds that ``iter_unit`` may have begun when it has yielded so many records."""
+    return unit.seeds[: num_finished + min(max_envs or unit.batch_envs, unit.batch_envs)]

@@ -169,10 +169,10 @@ def collect(world: str, request: CollectionRequest, out: Path, workers: int) -> 
         StorageError: the disk is full; finished episodes are kept.
     """
     from uamsim.data.demonstrations import collect_demonstrations
-    from uamsim.perturbations.splits import SPLITS
+    from uamsim.perturbations.splits import find_split
 
     tasks = resolve_tasks(world, request.tasks)
-    perturbations = SPLITS[request.split].perturbations
+    perturbations = find_split(request.split).perturbations
     config = request.to_config(tuple(tasks.values()))
     started, root = time.time(), out.absolute()
     with progress_bar(f"collecting {world}", "episodes") as bar:

@@ -44,6 +44,22 @@ def resolve_tasks(world: str, tasks: Sequence[str]) -> dict[str, str]:
     return {task: known[task] for task in dict.fromkeys(tasks or known)}
 
 
+def resolve_environment(name: str) -> str:
+    """The environment id of a task's name, such as "pick_place"; an id stays what it is.
+
+    Raises:
+        UnknownNameError: neither an id nor a task of any world.
+    """
+    if "/" in name:
+        return name
+    known: dict[str, str] = {}
+    for world in WORLDS:
+        known |= list_tasks(world)
+    if name not in known:
+        raise UnknownNameError("environment", name, known)
+    return known[name]
+
+
 def snake_case(name: str) -> str:
     """Words of a class's name with underscores: PickPlace becomes pick_place."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

@@ -1,17 +1,34 @@
 """What an episode is about: its goal, its things and its words, drawn without a simulator."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from uamsim.contract import Goal, Thing
-from uamsim.errors import UnknownNameError
+from uamsim.contract import Goal, SceneFacts, Thing
+from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.lexicon import HELD_OUT_PAIRS, LEXICON, Kind, entries, is_held_out
+from uamsim.perturbations.distance import (
+    ShapedThing,
+    T,
+    as_similar,
+    distance,
+    distance_to_training,
+    fifth_of,
+    within,
+)
 from uamsim.perturbations.language import render_instruction
-from uamsim.perturbations.objects import Distractors, NovelObject, NovelPair
-from uamsim.perturbations.values import Composition, Perturbation
-from uamsim.perturbations.wording import InstructionLanguage
+from uamsim.perturbations.objects import (
+    Distractors,
+    NovelInstance,
+    NovelObject,
+    NovelPair,
+    NovelSize,
+    NovelTarget,
+    NovelTexture,
+)
+from uamsim.perturbations.values import Composition, Parameters, Perturbation, stream
+from uamsim.perturbations.wording import WORDING
 
 TASKS: dict[str, Kind] = {"press_button": "button", "pick_place": "object"}
 """Task -> kind of its things."""
@@ -21,10 +38,12 @@ NUM_TARGETS = 2
 CARRIED: tuple[type[Perturbation], ...] = (
     NovelObject,
     NovelPair,
+    NovelSize,
+    NovelTexture,
     Distractors,
-    InstructionLanguage,
+    *WORDING,
 )
-"""What a draw decides."""
+"""What a draw decides for every task; for a task with targets also ``NovelTarget``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +54,28 @@ class EpisodeDraw:
         goal: what is asked for.
         things: buttons or objects, all different, the named one first.
         targets: targets, all different, the named one first; () for "press_button".
-        instruction: the goal in words.
+        language_seed: of the stream that the goal's words are drawn from.
+        drawn: what was drawn for each perturbation of the objects, type name -> parameters.
     """
 
     goal: Goal
     things: tuple[Thing, ...]
     targets: tuple[Thing, ...]
-    instruction: str
+    language_seed: int
+    drawn: dict[str, Parameters] = field(default_factory=dict)
+
+    def instruction(self, scene: SceneFacts | None, wording: Sequence[Perturbation] = ()) -> str:
+        """The goal in words, once it is laid out.
+
+        Args:
+            scene: what is visible; ``Reference`` alone needs it.
+            wording: perturbations; those of other layers are ignored.
+
+        Raises:
+            ConfigError: see ``render_instruction``.
+        """
+        rng = np.random.default_rng(self.language_seed)
+        return render_instruction(self.goal, wording=wording, rng=rng, scene=scene)
 
 
 def goal_names(goal: Goal) -> tuple[str, ...]:
@@ -61,37 +95,118 @@ def draw_episode(
     Args:
         task: "press_button" or "pick_place".
         rng: one number is drawn from it for each stream.
-        perturbations: at most one of each type; ``NovelObject`` and ``NovelPair`` exclude each
-            other.
+        perturbations: at most one of each type.
 
     Raises:
         UnknownNameError: no such task.
-        ConfigError: perturbations that cannot be composed.
+        ConfigError: perturbations that cannot be composed, or that the task has no use for.
     """
     if task not in TASKS:
         raise UnknownNameError("task", task, TASKS)
     composition = Composition.of(perturbations)
-    goal_rng, things_rng, distractor_rng, language_rng = (
-        np.random.default_rng(int(seed)) for seed in rng.integers(2**62, size=4)
-    )
-    goal = _draw_goal(task, goal_rng, composition)
-    things = _fill([goal.thing], _seen(TASKS[task]), NUM_THINGS, things_rng)
-    distractors = composition.find(Distractors)
+    active = Composition(*composition.active("objects"))
+    _check_task(task, active)
+    seeds = [int(seed) for seed in rng.integers(2**62, size=4)]
+    goal_rng, things_rng, distractor_rng = map(np.random.default_rng, seeds[:3])
+    goal = _draw_goal(task, goal_rng, active)
+    seen = _seen(TASKS[task])
+    things = _fill([goal.thing], seen, NUM_THINGS, things_rng)
+    distractors = active.find(Distractors)
     if distractors is not None:
-        anything = _all_things(TASKS[task])
-        things = _fill(things, anything, NUM_THINGS + distractors.count, distractor_rng)
+        pool = [thing for thing in _all_things(TASKS[task]) if thing not in things]
+        if distractors.similarity is not None:
+            pool = as_similar(pool, goal.thing, distractors.similarity, distractors.count)
+        things = _fill(things, pool, NUM_THINGS + distractors.count, distractor_rng)
     targets = (
         []
         if goal.target is None
         else _fill([goal.target], _seen("target"), NUM_TARGETS, things_rng)
     )
-    tongue = composition.find(InstructionLanguage) or InstructionLanguage()
-    instruction = render_instruction(
-        goal, language=tongue.language, rng=language_rng, ratio=tongue.ratio
-    )
     return EpisodeDraw(
-        goal=goal, things=tuple(things), targets=tuple(targets), instruction=instruction
+        goal=goal,
+        things=tuple(things),
+        targets=tuple(targets),
+        language_seed=seeds[3],
+        drawn=drawn_objects(active, seeds[0], goal, goal.thing, things[NUM_THINGS:], seen),
     )
+
+
+def drawn_objects(
+    composition: Composition,
+    seed: int,
+    goal: Goal,
+    named: Thing,
+    distractors: Sequence[Thing],
+    shown: Sequence[Thing],
+) -> dict[str, Parameters]:
+    """What an episode drew for each active perturbation of the objects, as JSON values.
+
+    Args:
+        composition: the episode's perturbations.
+        seed: of the streams of those that draw parameters of their own.
+        goal: what is asked for.
+        named: the goal's thing, with its instance where the world has instances.
+        distractors: the things that were added.
+        shown: what demonstrations may show.
+    """
+    active = composition.active("objects")
+    drawn = {type(p).__name__: p.draw(stream(seed, p)) for p in active}
+    thing, target = goal.thing, goal.target
+    if "NovelObject" in drawn:
+        drawn["NovelObject"] = {
+            "category": thing.category,
+            "colour": thing.colour,
+            "distance": distance_to_training(named, shown),
+        }
+    if "NovelInstance" in drawn and isinstance(named, ShapedThing):
+        drawn["NovelInstance"] = {"instance": named.instance}
+    if "NovelTarget" in drawn and target is not None:
+        drawn["NovelTarget"] = {"category": target.category, "colour": target.colour}
+    if "NovelPair" in drawn:
+        first = thing.colour if target is None else thing.category
+        second = thing.category if target is None else target.category
+        drawn["NovelPair"] = {"pair": [first, second]}
+    if "Distractors" in drawn:
+        drawn["Distractors"] = {
+            "things": [
+                {
+                    "category": t.category,
+                    "colour": t.colour,
+                    "distance": distance(t, named).mean,
+                }
+                for t in distractors
+            ]
+        }
+    return drawn
+
+
+def narrowed(things: Sequence[T], novel: NovelObject, shown: Sequence[Thing]) -> list[T]:
+    """The held-out things that a ``NovelObject`` with a kind, a distance or a fifth draws from.
+
+    Args:
+        things: all held-out ones.
+        novel: which of them are meant.
+        shown: what demonstrations may show.
+
+    Raises:
+        ConfigError: none is so near or so far.
+    """
+    if novel.kind != "any":
+        category = novel.kind == "category"
+        things = [t for t in things if LEXICON[t.category].in_action_data != category]
+    if novel.distance is not None:
+        return within(things, shown, novel.distance)
+    return list(things) if novel.fifth is None else fifth_of(things, shown, novel.fifth)
+
+
+def _check_task(task: str, active: Composition) -> None:
+    if active.find(NovelInstance) is not None:
+        raise ConfigError(
+            f"{task} has one shape of each category, so that NovelInstance has nothing to draw; "
+            f"use a world of the library of things, such as uamsim/AlohaPickPlaceObjects-v0."
+        )
+    if task == "press_button" and active.find(NovelTarget) is not None:
+        raise ConfigError(f"{task} has no target, so that NovelTarget has nothing to change.")
 
 
 def _all_things(kind: Kind) -> list[Thing]:
@@ -120,14 +235,10 @@ def _fill(
     return [*first, *(others[int(i)] for i in order)]
 
 
-def _draw_goal(task: str, rng: np.random.Generator, composition: Composition) -> Goal:
+def _draw_goal(task: str, rng: np.random.Generator, active: Composition) -> Goal:
     kind = TASKS[task]
-    if composition.find(NovelObject) is not None:
-        new_category = bool(rng.random() < 0.5)
-        things = [t for t in _all_things(kind) if _one_word_is_new(t, category=new_category)]
-    else:
-        things = _seen(kind)
-    pair_is_new = composition.find(NovelPair) is not None
+    things = _named_things(kind, rng, active)
+    pair_is_new = active.find(NovelPair) is not None
     if task == "press_button":
         if pair_is_new:
             things = [
@@ -137,6 +248,8 @@ def _draw_goal(task: str, rng: np.random.Generator, composition: Composition) ->
             ]
         return Goal(task=task, thing=_pick(things, rng))
     targets = _seen("target")
+    if active.find(NovelTarget) is not None:
+        targets = [t for t in _all_things("target") if is_novel(t)]
     pairs = [
         (thing, target)
         for thing in things
@@ -147,13 +260,21 @@ def _draw_goal(task: str, rng: np.random.Generator, composition: Composition) ->
     return Goal(task=task, thing=thing, target=target)
 
 
+def _named_things(kind: Kind, rng: np.random.Generator, active: Composition) -> list[Thing]:
+    novel = active.find(NovelObject)
+    if novel is None:
+        return _seen(kind)
+    held_out = [t for t in _all_things(kind) if is_novel(t)]
+    if novel == NovelObject():
+        new_category = bool(rng.random() < 0.5)
+        return [t for t in held_out if LEXICON[t.category].in_action_data != new_category]
+    return narrowed(held_out, novel, _seen(kind))
+
+
+def is_novel(thing: Thing) -> bool:
+    """Whether just one word of it is held out, its category or its colour."""
+    return LEXICON[thing.category].in_action_data != LEXICON[thing.colour].in_action_data
+
+
 def _words_are_seen(thing: Thing) -> bool:
     return LEXICON[thing.category].in_action_data and LEXICON[thing.colour].in_action_data
-
-
-def _one_word_is_new(thing: Thing, *, category: bool) -> bool:
-    """Just the category, or just the colour, is held out."""
-    return (
-        LEXICON[thing.category].in_action_data != category
-        and LEXICON[thing.colour].in_action_data == category
-    )

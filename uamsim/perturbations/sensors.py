@@ -7,6 +7,7 @@ a chunk shows what one that renders at every step would.
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -125,10 +126,45 @@ class Sensors:
             step: the control step that the picture shows.
         """
         if self._blur:
-            radius = self._blur * picture.shape[0]
-            picture = np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(radius)))
+            picture = _blurred(picture, self._blur * picture.shape[0])
         if self._noise:
             rng = np.random.default_rng([self._noise_seed, zlib.crc32(camera.encode()), step])
-            noise = rng.standard_normal(picture.shape, np.float32) * np.float32(255 * self._noise)
-            picture = np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+            brighter, darker = _noise_bank(self._noise, picture.size)
+            first = int(rng.integers(_SPARE_NOISE))
+            flat, part = picture.reshape(-1), slice(first, first + picture.size)
+            # Sums of bytes that stop at 255 and at 0.
+            flat = np.minimum(flat, 255 - brighter[part]) + brighter[part]
+            flat = np.maximum(flat, darker[part]) - darker[part]
+            picture = flat.reshape(picture.shape)
         return picture
+
+
+def _blurred(picture: UInt8[np.ndarray, "H W 3"], radius: float) -> UInt8[np.ndarray, "H W 3"]:
+    """Gaussian blur of a standard deviation in pixels; a wide one is made on a smaller picture."""
+    height, width, _ = picture.shape
+    image = Image.fromarray(picture)
+    shrink = max(1, int(radius / 1.5))
+    if shrink > 1:
+        image = image.reduce(shrink)
+    image = image.filter(ImageFilter.GaussianBlur(radius / shrink))
+    if shrink > 1:
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(image)
+
+
+_SPARE_NOISE = 1 << 16
+
+
+@lru_cache(maxsize=4)
+def _noise_bank(
+    deviation: float, size: int
+) -> tuple[UInt8[np.ndarray, " N"], UInt8[np.ndarray, " N"]]:
+    """Gaussian noise to cut frames from, as what is added and what is taken away.
+
+    Args:
+        deviation: pixels in [0, 1].
+        size: bytes of a frame.
+    """
+    noise = np.random.default_rng(0).standard_normal(size + _SPARE_NOISE, np.float32)
+    noise = np.clip(np.rint(noise * (255 * deviation)), -255, 255)
+    return np.maximum(noise, 0).astype(np.uint8), np.maximum(-noise, 0).astype(np.uint8)

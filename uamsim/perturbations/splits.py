@@ -1,10 +1,33 @@
-"""Named compositions of perturbations that policies are evaluated on."""
+"""Named compositions of perturbations that policies are evaluated on.
 
+A split of one's own is a value in a file of one's own, and its name there is how one asks for it,
+``my_splits.py:dusk``:
+
+    from uamsim.perturbations.scene import CameraPose, Lighting
+    from uamsim.perturbations.splits import Split
+
+    dusk = Split(
+        name="dusk",
+        summary="little light, and the camera was pushed",
+        perturbations=Lighting(severity=4) | CameraPose(severity=2),
+    )
+"""
+
+import runpy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
+from uamsim.errors import ConfigError, UnknownNameError
+from uamsim.perturbations.actions import ActionDelay, ActionNoise
+from uamsim.perturbations.axes import AXES
 from uamsim.perturbations.objects import Distractors, NovelObject, NovelPair
-from uamsim.perturbations.values import Perturbation
-from uamsim.perturbations.wording import InstructionLanguage
+from uamsim.perturbations.physics import ActuatorGain, Friction, Mass
+from uamsim.perturbations.scene import Background, CameraPose, Lighting, TableTexture
+from uamsim.perturbations.sensors import DroppedFrames, ImageBlur, ImageNoise, Latency
+from uamsim.perturbations.values import Composition, Perturbation
+from uamsim.perturbations.wording import Chinese, CodeMix, Paraphrase, Pinyin, Synonyms
 from uamsim.registry import Registry
 
 
@@ -20,7 +43,74 @@ class Split:
 
     name: str
     summary: str
-    perturbations: tuple[Perturbation, ...] = ()
+    perturbations: Sequence[Perturbation] = ()
+
+    def __post_init__(self) -> None:
+        """Puts the perturbations into their canonical order.
+
+        Raises:
+            ConfigError: they do not go together.
+        """
+        object.__setattr__(self, "perturbations", Composition.of(self.perturbations))
+
+    def __or__(self, other: "Split") -> "Split":
+        """Both at once, named ``first+second``.
+
+        Raises:
+            ConfigError: they do not go together.
+        """
+        return Split(
+            name=f"{self.name}+{other.name}",
+            summary=f"{self.summary}; {other.summary}",
+            perturbations=Composition(*self.perturbations, *other.perturbations),
+        )
+
+
+def find_split(name: str) -> Split:
+    """The split of a name.
+
+    Args:
+        name: a key of ``SPLITS``; an axis at a severity, ``lighting@4``; several of them at once,
+            ``chinese+lighting@4``; or ``path/to/file.py:name_in_it``.
+
+    Raises:
+        UnknownNameError: no such split or axis.
+        ConfigError: not a severity; parts that do not go together; no such file, it fails, or what
+            it holds under the name is not a split.
+    """
+    path, _, attribute = name.rpartition(":")
+    if path:
+        return _load(str(Path(path).resolve()), attribute)
+    first, *others = (_find_part(part) for part in name.split("+"))
+    for other in others:
+        first = first | other
+    return first
+
+
+def _find_part(name: str) -> Split:
+    axis, at, severity = name.partition("@")
+    if not at:
+        return SPLITS[name]
+    if axis not in AXES:
+        raise UnknownNameError("axis", axis, AXES)
+    if not severity.isdecimal():
+        raise ConfigError(f"{name!r}: expected a severity after @, such as {axis}@3.")
+    value = AXES[axis].at(int(severity))
+    return Split(name=name, summary=f"{axis} at severity {severity}", perturbations=(value,))
+
+
+@lru_cache(maxsize=64)
+def _load(path: str, attribute: str) -> Split:
+    try:
+        values = runpy.run_path(path)
+    except Exception as error:
+        raise ConfigError(
+            f"cannot read splits from {path}: {type(error).__name__}: {error}."
+        ) from error
+    splits = {key: value for key, value in values.items() if isinstance(value, Split)}
+    if attribute not in splits:
+        raise UnknownNameError(f"split of {path}", attribute, splits)
+    return splits[attribute]
 
 
 SPLITS: Registry[Split] = Registry("split")
@@ -42,19 +132,63 @@ for _split in (
         perturbations=(Distractors(count=2),),
     ),
     Split(
+        name="paraphrase",
+        summary="sentences, nouns and colours in words that demonstrations never use",
+        perturbations=Paraphrase() | Synonyms(),
+    ),
+    Split(
         name="chinese",
         summary="the instruction in Chinese",
-        perturbations=(InstructionLanguage(language="chinese"),),
+        perturbations=(Chinese(),),
     ),
     Split(
         name="pinyin",
         summary="the instruction in pinyin without tone marks",
-        perturbations=(InstructionLanguage(language="pinyin"),),
+        perturbations=(Pinyin(),),
     ),
     Split(
         name="code_mix",
         summary="the instruction in English with Chinese nouns and colours",
-        perturbations=(InstructionLanguage(language="code_mix", ratio=0.5),),
+        perturbations=(CodeMix(ratio=0.5),),
+    ),
+    Split(
+        name="visual",
+        summary="another light, table and background, and the camera moved",
+        perturbations=(
+            TableTexture(severity=3),
+            Background(severity=3),
+            Lighting(severity=3),
+            CameraPose(severity=2),
+        ),
+    ),
+    Split(
+        name="physics",
+        summary="other masses, less friction and weaker servos",
+        perturbations=(Mass(severity=3), Friction(severity=3), ActuatorGain(severity=3)),
+    ),
+    Split(
+        name="sensor",
+        summary="noisy, blurred and late pictures, some frames missing",
+        perturbations=(
+            Latency(severity=2),
+            DroppedFrames(severity=2),
+            ImageBlur(severity=2),
+            ImageNoise(severity=2),
+        ),
+    ),
+    Split(
+        name="action",
+        summary="actions carried out late and with noise",
+        perturbations=(ActionDelay(severity=2), ActionNoise(severity=2)),
     ),
 ):
     SPLITS.add(_split.name, _split)
+
+GRIDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "language_x_visual": (
+        ("in_domain", "visual"),
+        *((name, f"{name}+visual") for name in ("chinese", "pinyin", "code_mix")),
+    ),
+}
+"""Two factors crossed, to tell whether they interact: rows are languages; columns are without the
+other factor and with it."""

@@ -1,13 +1,25 @@
-"""Ways to ask for each task of the bimanual bench; ``lexicon`` has those of the main job.
+"""Ways to ask for each task: the bimanual bench's own, and which there are in every wording.
+
+``lexicon`` has those that demonstrations of the main job use, ``phrasings`` those that none use.
 
 ``{thing}`` is the first thing's noun phrase, ``{second}`` to ``{fourth}`` those that follow it in
 the spoken order, ``{target}`` the target's and ``{on}`` the preposition that goes with it.
 """
 
 from collections.abc import Mapping
-from typing import Literal
 
-BENCH_TEMPLATES: Mapping[tuple[str, Literal["english", "chinese"]], tuple[str, ...]] = {
+from uamsim.contract import Goal, Thing
+from uamsim.errors import ConfigError
+from uamsim.lexicon import INSTRUCTION_TEMPLATES, LEXICON
+from uamsim.perturbations.phrasings import (
+    PARAPHRASES,
+    REORDERED,
+    REORDERED_PARAPHRASES,
+    Table,
+)
+from uamsim.perturbations.vocabulary import Written
+
+BENCH_TEMPLATES: Table = {
     ("stack_cubes", "english"): (
         "stack the {second} on the {thing}, then the {third} and the {fourth}",
         "build a tower from the bottom up: {thing}, {second}, {third}, {fourth}",
@@ -118,3 +130,70 @@ BENCH_TEMPLATES: Mapping[tuple[str, Literal["english", "chinese"]], tuple[str, .
         "拿起{second}擦干净{thing}，然后放下",
     ),
 }
+
+DEMONSTRATED: Table = {**INSTRUCTION_TEMPLATES, **BENCH_TEMPLATES}
+"""What demonstrations use, in English."""
+
+_TABLES = (DEMONSTRATED, PARAPHRASES, REORDERED, REORDERED_PARAPHRASES)
+
+ALL_TEMPLATES: Mapping[Written, tuple[tuple[str, str], ...]] = {
+    written: tuple(
+        (task, template)
+        for table in _TABLES
+        for (task, tongue), templates in table.items()
+        if tongue == written
+        for template in templates
+    )
+    for written in ("english", "chinese")
+}
+"""(task, template) of all tables."""
+
+USUAL: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
+    task: (frozenset(things.split()), frozenset(targets.split()))
+    for task, things, targets in (
+        ("press_button", "button", ""),
+        ("pick_place", "object", "target"),
+        ("stack_cubes", "cube", ""),
+        ("drawer_open", "drawer", ""),
+        ("drawer_close", "drawer", ""),
+        ("drawer_put", "object item", "drawer"),
+        ("plug_cable", "plug", "socket"),
+        ("pick_place_objects", "object item", "target receptacle"),
+        ("stack_bowls", "bowl", ""),
+        ("press_sequence", "button", ""),
+        ("pour_fries", "carton", "plate"),
+        ("sweep_rubbish", "broom", "dustpan"),
+        ("water_flower", "watering_can", "flower_pot"),
+        ("insert_flower", "flower", "bottle"),
+        ("hang_cloth", "cloth towel", "rod"),
+        ("wipe_table", "stain cloth towel", ""),
+    )
+}
+"""Task -> kinds or categories of its things and of its target."""
+
+
+def templates_of(
+    task: str, written: Written, *, paraphrased: bool = False, reordered: bool = False
+) -> tuple[str, ...]:
+    """The templates of a task in one wording.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    table = _TABLES[paraphrased + 2 * reordered]
+    if (task, written) not in table:
+        tasks = sorted({name for name, _ in table})
+        raise ConfigError(f"task must be one of {', '.join(tasks)}, not {task!r}.")
+    return table[task, written]
+
+
+def is_usual(goal: Goal) -> bool:
+    """Whether a goal's things are of the sorts that its task is about."""
+    things, targets = USUAL[goal.task]
+
+    def is_of(thing: Thing, sorts: frozenset[str]) -> bool:
+        return thing.category in sorts or LEXICON[thing.category].kind in sorts
+
+    return all(is_of(thing, things) for thing in (goal.thing, *goal.then)) and (
+        goal.target is None or is_of(goal.target, targets)
+    )

@@ -108,6 +108,28 @@ class Graded(Perturbation):
         return self.severity / MAX_SEVERITY
 
 
+@dataclass(frozen=True, kw_only=True)
+class Switch(Perturbation):
+    """A perturbation without grades: every severity from 1 on is the same.
+
+    Attributes:
+        on: False changes nothing.
+    """
+
+    on: bool = True
+
+    @classmethod
+    def at(cls, severity: int) -> Self:
+        """Off at 0, on at any other severity."""
+        check_severity(cls.__name__, severity)
+        return cls(on=severity > 0)
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether it is off."""
+        return not self.on
+
+
 def check_severity(name: str, severity: int) -> None:
     """Checks that a severity is one.
 

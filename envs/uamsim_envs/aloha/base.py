@@ -295,7 +295,7 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
             "goal": self._goal,
             "scene": self._facts,
             "num_steps": self._num_steps,
-            "perturbations": self.drawn,
+            "perturbations": copy.deepcopy(self.drawn),
         }
 
 

@@ -8,12 +8,14 @@ from jaxtyping import Float32
 
 from uamsim.contract import Control, SceneFacts, SceneThing, Thing
 from uamsim.perturbations.draw import CARRIED, NUM_TARGETS, draw_episode
+from uamsim.perturbations.objects import NovelTarget
 from uamsim.perturbations.scene import Layout
 from uamsim.perturbations.values import Perturbation
 from uamsim_envs.aloha.base import CAMERAS, AlohaEnv
 from uamsim_envs.aloha.experts import arm_for, follow, pick_place_path
 from uamsim_envs.aloha.press_button import count_things
 from uamsim_envs.aloha.table import TABLE_HALF
+from uamsim_envs.aloha.variants import change_slots, graspable_sizes
 from uamsim_envs.aloha.world import WorldConfig
 from uamsim_envs.layout import lay_out, widened
 from uamsim_envs.objects import CATEGORIES
@@ -43,7 +45,7 @@ class AlohaPickPlaceEnv(AlohaEnv):
     """
 
     task = "pick_place"
-    carried: ClassVar[tuple[type[Perturbation], ...]] = (*CARRIED, Layout)
+    carried: ClassVar[tuple[type[Perturbation], ...]] = (*CARRIED, NovelTarget, Layout)
 
     def __init__(
         self,
@@ -83,14 +85,23 @@ class AlohaPickPlaceEnv(AlohaEnv):
             max_episode_steps=max_episode_steps,
             render_mode=render_mode,
         )
-        model = self.world.model
-        self._objects, self._targets = self.world.slots["object"], self.world.slots["target"]
-        self._qpos = [int(model.joint(s.name).qposadr[0]) for s in self._objects]
-        self._dof = [int(model.joint(s.name).dofadr[0]) for s in self._objects]
+        model, objects = self.world.model, self.world.slots["object"]
+        self._qpos = [int(model.joint(s.name).qposadr[0]) for s in objects]
+        self._dof = [int(model.joint(s.name).dofadr[0]) for s in objects]
         self._roles = np.zeros(model.ngeom, np.int8)
 
     def _begin(self, rng: np.random.Generator, options: dict[str, Any]) -> None:
         draw = draw_episode(self.task, rng, self.composition)
+        self.drawn |= draw.drawn
+        category = draw.things[0].category
+        self._size = change_slots(
+            self.world,
+            self.composition,
+            self.drawn,
+            (self.world.slots["object"][0].name, category),
+            graspable_sizes(category),
+        )
+        objects, targets = self.world.slots["object"], self.world.slots["target"]
         order = rng.permutation(NUM_TARGETS)
         target_places = np.array(
             [
@@ -99,35 +110,35 @@ class AlohaPickPlaceEnv(AlohaEnv):
             ]
         )
         radii = [CATEGORIES[t.category].radius for t in draw.things]
+        radii[0] *= self._size
         taken = [
             (float(x), float(y), CATEGORIES[t.category].radius)
             for t, (x, y) in zip(draw.targets, target_places, strict=True)
         ]
         regions = widened(_SIDES, self.drawn.get("Layout", {}).get("widen", 0.0))
         places = lay_out(rng, [regions] * len(radii), radii, gap=_GAP, taken=taken)
-        for slot, thing, (x, y) in zip(self._targets, draw.targets, target_places, strict=True):
+        for slot, thing, (x, y) in zip(targets, draw.targets, target_places, strict=True):
             slot.show(thing.category, thing.colour)
             self.world.place(slot, np.array([x, y, 0.0]))
         qpos = self.world.data.qpos
-        for slot, adr, thing, (x, y) in zip(
-            self._objects, self._qpos, draw.things, places, strict=True
-        ):
+        for slot, adr, thing, (x, y) in zip(objects, self._qpos, draw.things, places, strict=True):
             slot.show(thing.category, thing.colour)
             yaw = float(rng.uniform(-0.25, 0.25))
             qpos[adr : adr + 7] = (x, y, 0.0, np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2))
         self._target_pos = np.array([*target_places[0], 0.0])
         self._thing, self._target = draw.things[0], draw.targets[0]
-        self._goal, self._instruction = draw.goal, draw.instruction
+        self._goal = draw.goal
         self._stages = dict.fromkeys(("reached", "grasped", "lifted", "placed"), False)
         self._steps_at_rest = 0
         self._roles[:] = 0
         for pads, shapes in zip(_PADS, self.world.pad_ids, strict=True):
             self._roles[shapes] = pads
-        self._roles[self._objects[0].geom_ids] = _OBJECT
-        self._roles[self._targets[0].geom_ids] = _TARGET
+        self._roles[objects[0].geom_ids] = _OBJECT
+        self._roles[targets[0].geom_ids] = _TARGET
         self._facts = SceneFacts(
             things=_facts(draw.things, places) + _facts(draw.targets, target_places)
         )
+        self._instruction = draw.instruction(self._facts, self.composition)
 
     def _judge(self) -> tuple[bool, bool]:
         world = self.world
@@ -151,7 +162,7 @@ class AlohaPickPlaceEnv(AlohaEnv):
     def _note_stages(self, pos: np.ndarray, grasped: bool) -> None:
         if not self._stages["reached"]:
             centre = pos.copy()
-            centre[2] += CATEGORIES[self._thing.category].grasp_height
+            centre[2] += self._size * CATEGORIES[self._thing.category].grasp_height
             self._stages["reached"] = grasped or any(
                 float(np.linalg.norm(self.world.tcp(arm) - centre)) < 0.035 for arm in range(2)
             )
@@ -178,7 +189,7 @@ class AlohaPickPlaceEnv(AlohaEnv):
         target = CATEGORIES[self._target.category]
         path = pick_place_path(
             pos,
-            CATEGORIES[self._thing.category].grasp_height,
+            self._size * CATEGORIES[self._thing.category].grasp_height,
             self._target_pos,
             target.grasp_height + _RELEASE_HEIGHT[self._target.category],
             rng,

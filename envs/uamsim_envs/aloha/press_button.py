@@ -8,11 +8,12 @@ from jaxtyping import Float32
 
 from uamsim.contract import Control, SceneFacts, SceneThing
 from uamsim.perturbations.draw import CARRIED, NUM_THINGS, draw_episode
-from uamsim.perturbations.objects import Distractors
+from uamsim.perturbations.objects import SMALLEST, Distractors
 from uamsim.perturbations.scene import Layout
 from uamsim.perturbations.values import Perturbation
 from uamsim_envs.aloha.base import CAMERAS, AlohaEnv
 from uamsim_envs.aloha.experts import arm_for, follow, press_path
+from uamsim_envs.aloha.variants import change_slots
 from uamsim_envs.aloha.world import BUTTON_TRAVEL, WorldConfig
 from uamsim_envs.layout import lay_out, widened
 from uamsim_envs.objects import CATEGORIES
@@ -26,6 +27,8 @@ REACHED = 0.045
 """m between the gripper and the cap, seen from above, from which it counts as reached."""
 _REGIONS = ((-0.225, -0.03, -0.11, 0.125), (0.03, 0.225, -0.11, 0.125))
 _GAP = 0.008
+_SIZES = (SMALLEST, 1.35)
+"""Least and greatest factor on a button's lengths under ``NovelSize``."""
 
 
 def count_things(perturbations: Sequence[Perturbation]) -> int:
@@ -78,22 +81,33 @@ class AlohaPressButtonEnv(AlohaEnv):
             max_episode_steps=max_episode_steps,
             render_mode=render_mode,
         )
-        self._slots = self.world.slots["button"]
         self._travel = np.array(
-            [self.world.model.joint(slot.name).qposadr[0] for slot in self._slots]
+            [self.world.model.joint(s.name).qposadr[0] for s in self.world.slots["button"]]
         )
 
     def _begin(self, rng: np.random.Generator, options: dict[str, Any]) -> None:
         draw = draw_episode(self.task, rng, self.composition)
+        self.drawn |= draw.drawn
+        category = draw.things[0].category
+        size = change_slots(
+            self.world,
+            self.composition,
+            self.drawn,
+            (self.world.slots["button"][0].name, category),
+            _SIZES,
+        )
         radii = [CATEGORIES[t.category].radius for t in draw.things]
+        radii[0] *= size
         regions = widened(_REGIONS, self.drawn.get("Layout", {}).get("widen", 0.0))
         places = lay_out(rng, [regions] * len(radii), radii, gap=_GAP)
-        for slot, thing, (x, y) in zip(self._slots, draw.things, places, strict=True):
+        for slot, thing, (x, y) in zip(
+            self.world.slots["button"], draw.things, places, strict=True
+        ):
             slot.show(thing.category, thing.colour)
             self.world.place(slot, np.array([x, y, 0.0]))
         self._target = np.array([*places[0], 0.0])
-        self._cap_height = CATEGORIES[draw.things[0].category].grasp_height
-        self._goal, self._instruction = draw.goal, draw.instruction
+        self._cap_height = size * CATEGORIES[category].grasp_height
+        self._goal = draw.goal
         self._stages = {"reached": False, "pressed": False}
         self._steps_held = 0
         self._facts = SceneFacts(
@@ -104,6 +118,7 @@ class AlohaPressButtonEnv(AlohaEnv):
                 for t, (x, y) in zip(draw.things, places, strict=True)
             )
         )
+        self._instruction = draw.instruction(self._facts, self.composition)
 
     def _judge(self) -> tuple[bool, bool]:
         travel = self.world.data.qpos[self._travel]

@@ -95,7 +95,11 @@ def _add_slot(spec: mujoco.MjSpec, name: str, kind: SlotKind, categories: tuple[
         add_parts(body, name, category, cap_body=cap)
 
 
-def _compile(config: WorldConfig, prepare: Callable[[mujoco.MjSpec], None]) -> mujoco.MjModel:
+def _compile(
+    config: WorldConfig,
+    prepare: Callable[[mujoco.MjSpec], None],
+    change: Callable[[mujoco.MjSpec], None],
+) -> mujoco.MjModel:
     spec = new_spec(config.render_profile)
     prepare(spec)
     if config.slots:
@@ -106,6 +110,7 @@ def _compile(config: WorldConfig, prepare: Callable[[mujoco.MjSpec], None]) -> m
     for index in range(config.num_labels):
         body = spec.worldbody.add_body(name=f"label{index}")
         add_label(body, f"label{index}")
+    change(spec)
     return compile_spec(spec, config.image_size)
 
 
@@ -137,9 +142,18 @@ class World:
             [kinematics.inverse(arm, REST_POS[arm], np.zeros(3)) for arm in range(2)]
         )
         self._max_delta = kinematics.MAX_JOINT_SPEED / CONTROL_HZ
-        self.load(_compile(config, prepare))
+        self._prepare = prepare
         self.slots: dict[str, list[Slot]] = {}
-        for prefix, kind, count, kinds in config.slots:
+        self.rebuild()
+
+    def rebuild(self, change: Callable[[mujoco.MjSpec], None] = lambda spec: None) -> None:
+        """Goes on with the model of its configuration made anew, in its initial state.
+
+        Args:
+            change: edits the spec when all slots are in it.
+        """
+        self.load(_compile(self.config, self._prepare, change))
+        for prefix, kind, count, kinds in self.config.slots:
             bits = (THING_BIT, THING_BIT | TABLE_BIT) if kind == "free" else (TABLE_BIT, 0)
             self.slots[prefix] = [
                 Slot(
@@ -153,7 +167,7 @@ class World:
             ]
             for i in range(count if kind != "static" else 0):
                 self._tune_joint(f"{prefix}{i}", kind)
-        self.labels = [LabelSlot(self.model, f"label{i}") for i in range(config.num_labels)]
+        self.labels = [LabelSlot(self.model, f"label{i}") for i in range(self.config.num_labels)]
 
     def load(self, model: mujoco.MjModel) -> None:
         """Goes on with another model, in its initial state; the slots are those of the first.

@@ -12,8 +12,11 @@ from gymnasium.wrappers import RecordVideo
 
 import uamsim_envs
 from uamsim.errors import ConfigError
-from uamsim.perturbations.objects import Distractors
-from uamsim.perturbations.wording import InstructionLanguage
+from uamsim.lexicon import noun_phrase
+from uamsim.perturbations.parsing import parse_instruction
+from uamsim.perturbations.scene import Layout
+from uamsim.perturbations.values import Perturbation
+from uamsim.perturbations.wording import Chinese, CodeMix, Pinyin, Reference
 from uamsim_envs.aloha.kinematics import MAX_JOINT_SPEED
 from uamsim_envs.aloha.tasks.base import TaskEnv
 
@@ -98,24 +101,39 @@ def test_random_actions_do_not_succeed(env: TaskEnv) -> None:
             break
 
 
-@pytest.mark.parametrize("language", ["chinese", "pinyin", "code_mix"])
-def test_instructions_come_in_other_tongues(env: TaskEnv, language: Any) -> None:
+@pytest.mark.parametrize("tongue", [Chinese(), Pinyin(), CodeMix()])
+def test_instructions_come_in_other_tongues(env: TaskEnv, tongue: Perturbation) -> None:
     _, info = env.reset(seed=0)
-    other = type(env)(perturbations=[InstructionLanguage(language=language)], **SMALL)
+    other = type(env)(perturbations=[tongue], **SMALL)
     _, told = other.reset(seed=0)
     assert told["goal"] == info["goal"]
     assert told["instruction"] != info["instruction"]
-    if language != "code_mix":
-        assert told["instruction"].isascii() == (language == "pinyin")
+    if tongue != CodeMix():
+        assert told["instruction"].isascii() == (tongue == Pinyin())
     for text in (told["instruction"], info["instruction"]):
         assert "{" not in text
         assert "_" not in text
     other.close()
 
 
+@pytest.mark.parametrize("severity", [1, 3, 5])
+def test_references_mean_the_goal(env: TaskEnv, severity: int) -> None:
+    if Reference not in env.carried:
+        with pytest.raises(ConfigError, match="cannot carry Reference"):
+            type(env)(perturbations=[Reference.at(severity)], **SMALL)
+        return
+    other = type(env)(perturbations=[Reference.at(severity)], **SMALL)
+    for seed in range(5):
+        _, told = other.reset(seed=seed)
+        plain = noun_phrase(told["goal"].thing.category, told["goal"].thing.colour, "english")
+        assert plain not in told["instruction"]
+        assert parse_instruction(told["instruction"], told["scene"], task=env.task) == told["goal"]
+    other.close()
+
+
 def test_what_it_does_not_carry_is_an_error(env: TaskEnv) -> None:
-    with pytest.raises(ConfigError, match="takes at most one perturbation"):
-        type(env)(perturbations=[Distractors()], **SMALL)
+    with pytest.raises(ConfigError, match="cannot carry Layout"):
+        type(env)(perturbations=[Layout(severity=1)], **SMALL)
 
 
 def test_vector_of_processes() -> None:

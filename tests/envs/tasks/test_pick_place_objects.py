@@ -8,7 +8,8 @@ import pytest
 from uamsim.lexicon import is_held_out
 from uamsim_envs.aloha.motion import UP, Motion, reach_error
 from uamsim_envs.aloha.tasks.carrying import HOVER, picks, release_height, two_handed
-from uamsim_envs.aloha.tasks.pick_place_objects import AlohaPickPlaceObjectsEnv, fits
+from uamsim_envs.aloha.tasks.choosing import fits
+from uamsim_envs.aloha.tasks.pick_place_objects import AlohaPickPlaceObjectsEnv
 from uamsim_envs.aloha.tasks.skills import grasp
 
 

@@ -12,7 +12,7 @@ from uamsim.contract import Control, Goal, SceneFacts, SceneThing
 from uamsim.errors import ConfigError
 from uamsim.perturbations.language import render_instruction
 from uamsim.perturbations.values import Perturbation
-from uamsim.perturbations.wording import InstructionLanguage
+from uamsim.perturbations.wording import WORDING, Reference
 from uamsim_envs.aloha.base import CAMERAS, AlohaEnv
 from uamsim_envs.aloha.robot import SIDES
 from uamsim_envs.aloha.table import TABLE_HALF, compile_spec, new_spec
@@ -24,6 +24,8 @@ HOLD_STEPS = 15
 """Control steps (0.3 s) for which the last stage must hold without a break."""
 REST_SPEED = 0.04
 """m/s below which a thing counts as at rest."""
+WITHOUT_REFERENCE = tuple(cls for cls in WORDING if cls is not Reference)
+"""What a task carries whose things are not all among the facts of its scene."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +105,7 @@ class TaskEnv(AlohaEnv):
     task: ClassVar[str] = ""
     stage_names: ClassVar[tuple[str, ...]] = ()
     time_limit: ClassVar[int] = 500
-    carried: ClassVar[tuple[type[Perturbation], ...]] = (InstructionLanguage,)
+    carried: ClassVar[tuple[type[Perturbation], ...]] = WORDING
 
     def __init__(
         self,
@@ -143,7 +145,6 @@ class TaskEnv(AlohaEnv):
             max_episode_steps=self.time_limit if max_episode_steps is None else max_episode_steps,
             render_mode=render_mode,
         )
-        self._tongue = self.composition.find(InstructionLanguage) or InstructionLanguage()
         self.items: dict[str, Item] = {}
 
     # What a subclass writes.
@@ -158,6 +159,20 @@ class TaskEnv(AlohaEnv):
     def _now(self) -> dict[str, bool]:
         """Which stages hold in this state, by ``stage_names``."""
         raise NotImplementedError
+
+    def _describe(self) -> SceneFacts:
+        """The scene as laid out: by default, the things of the library."""
+        return SceneFacts(
+            things=tuple(
+                SceneThing(
+                    category=i.instance.category,
+                    colour=i.colour,
+                    pos_world=i.pos,
+                    instance=i.instance.name,
+                )
+                for i in self.items.values()
+            )
+        )
 
     def _failed(self) -> bool:
         """Whether the task cannot be done any more: by default, a thing left the table."""
@@ -176,19 +191,11 @@ class TaskEnv(AlohaEnv):
         self.world.load(compile_spec(spec, self.world.config.image_size))
         self._start()
         self.world.update_positions()
-        self._instruction = render_instruction(
-            self._goal,
-            language=self._tongue.language,
-            rng=language_rng,
-            ratio=self._tongue.ratio,
-        )
         self._stages = dict.fromkeys(self.stage_names, False)
         self._steps_held = 0
-        self._facts = SceneFacts(
-            things=tuple(
-                SceneThing(category=i.instance.category, colour=i.colour, pos_world=i.pos)
-                for i in self.items.values()
-            )
+        self._facts = self._describe()
+        self._instruction = render_instruction(
+            self._goal, wording=self.composition, rng=language_rng, scene=self._facts
         )
 
     def _judge(self) -> tuple[bool, bool]:

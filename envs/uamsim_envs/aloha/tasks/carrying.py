@@ -14,7 +14,7 @@ from uamsim_envs.library import MAX_GRASP_WIDTH, Grasp
 from uamsim_envs.library.instance import grasp_at
 from uamsim_envs.library.shapes import points
 
-HOLLOW: tuple[str, ...] = ("box", "garbage_can")
+HOLLOW: tuple[str, ...] = ("box", "garbage_can", "basket")
 """Receptacles that fingers do not go into."""
 LIFT = 0.11
 """m that a grasped thing is taken up, over what else stands on the table."""

@@ -11,7 +11,7 @@ from uamsim.errors import SceneError
 from uamsim.lexicon import entries
 from uamsim_envs.aloha.motion import Motion, Move
 from uamsim_envs.aloha.robot import FINGER_TIP
-from uamsim_envs.aloha.tasks.base import REST_SPEED, Item, TaskEnv
+from uamsim_envs.aloha.tasks.base import REST_SPEED, WITHOUT_REFERENCE, Item, TaskEnv
 from uamsim_envs.aloha.tasks.cabinet import (
     ABOVE,
     CEILING,
@@ -53,6 +53,7 @@ class DrawerEnv(TaskEnv):
         guided: how far the named one was moved outwards by its handle, between two fingers (m).
     """
 
+    carried = WITHOUT_REFERENCE
     start_open: ClassVar[bool] = False
 
     def _compose(self, spec: mujoco.MjSpec, rng: np.random.Generator) -> Goal:

@@ -1,6 +1,6 @@
 """Hang a cloth over one of two rods, with both arms."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import mujoco
 import numpy as np
@@ -68,8 +68,7 @@ class AlohaHangClothEnv(TaskEnv):
     def _start(self) -> None:
         self.state = ClothState(self)
 
-    def _begin(self, rng: np.random.Generator, options: dict[str, Any]) -> None:
-        super()._begin(rng, options)
+    def _describe(self) -> SceneFacts:
         cloth = SceneThing(
             category="cloth", colour=self.cloth.colour, pos_world=(*self.cloth.centre, 0.0)
         )
@@ -77,7 +76,7 @@ class AlohaHangClothEnv(TaskEnv):
             SceneThing(category="rod", colour=colour, pos_world=(*at, 0.0))
             for colour, at in self._rods.items()
         ]
-        self._facts = SceneFacts(things=(cloth, *rods))
+        return SceneFacts(things=(cloth, *rods))
 
     def _now(self) -> dict[str, bool]:
         touched, vertices = self.state.touched(), self.state.vertices

@@ -1,7 +1,7 @@
 """Put the named thing on or into the named receptacle, handing it over where one arm cannot."""
 
+import copy
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import mujoco
@@ -9,7 +9,17 @@ import numpy as np
 
 from uamsim.contract import Goal, Thing
 from uamsim.errors import SceneError
-from uamsim.lexicon import entries, is_held_out
+from uamsim.perturbations.draw import drawn_objects
+from uamsim.perturbations.objects import (
+    Distractors,
+    NovelInstance,
+    NovelObject,
+    NovelPair,
+    NovelSize,
+    NovelTarget,
+    NovelTexture,
+)
+from uamsim.perturbations.values import Composition, Perturbation, stream
 from uamsim_envs.aloha.motion import UP, Motion, Move, closing_along
 from uamsim_envs.aloha.robot import TABLE_BIT
 from uamsim_envs.aloha.tasks.base import REST_SPEED, Item, TaskEnv
@@ -24,31 +34,14 @@ from uamsim_envs.aloha.tasks.carrying import (
     release_height,
     two_handed,
 )
+from uamsim_envs.aloha.tasks.choosing import Draw, choose, choose_distractors, shown_things
 from uamsim_envs.aloha.tasks.skills import SETTLE, Actions, Reach, grasp, put
+from uamsim_envs.aloha.variants import add_pattern, paint_materials
 from uamsim_envs.aloha.world import REST_POS
 from uamsim_envs.layout import Region, lay_out
-from uamsim_envs.library import Grasp, Instance, instances_of
-from uamsim_envs.library.shapes import points
+from uamsim_envs.library import Grasp
 from uamsim_envs.rendering import HIDDEN_GROUP
 
-THINGS: tuple[str, ...] = (
-    "apple",
-    "banana",
-    "lemon",
-    "pear",
-    "tomato",
-    "pepper",
-    "corn",
-    "potato",
-    "baozi",
-    "computer_mouse",
-    "phone",
-    "medicine_box",
-    "cube",
-)
-LONG: tuple[str, ...] = ("banana", "corn", "computer_mouse", "phone", "medicine_box")
-"""Half of the things that change hands are drawn from these: most can do so in mid-air."""
-TARGETS: tuple[str, ...] = ("plate", "tray", *HOLLOW)
 HANDOVERS = 0.36
 """Share of the episodes in which no arm reaches both the thing and its target."""
 _EDGE = 0.285
@@ -61,8 +54,6 @@ _FREE_MIDDLE = (0.0, 0.0, 0.065)
 _GAP = 0.012
 _FINGER_ROOM = 0.050
 """Radius (m) that open fingers need around the named thing."""
-_OVERHANG = 1.5
-"""By how much a thing may be longer than what it is put on."""
 _DEEPER = 0.006
 """m by which a gripper takes a thing in mid-air lower than from the table."""
 _NEAR = 0.06
@@ -71,62 +62,18 @@ _STIFF = (0.008, 1.0)
 """Contact time constant (s) and damping: what falls into a can must not sink into its floor."""
 _UNDER = 0.03
 _ATTEMPTS = 3
+MAX_DROP = 0.08
+"""m above the rim, or beside the receptacle, up to which a thing may be let go."""
+CARRY_STEPS = 15
+"""Control steps (0.3 s) for which fingers must bear a thing before it counts as lifted."""
 _TRIES = 200
+_DISTRACTOR_TRIES, _RESTARTS = 4, 8
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Draw:
-    """A thing before it has a place."""
-
-    name: str
-    instance: Instance
-    colour: str
-    scale: float
-    yaw: float
-
-    def at(self, x: float, y: float, *, static: bool) -> Item:
-        return Item(
-            name=self.name,
-            instance=self.instance,
-            colour=self.colour,
-            scale=self.scale,
-            yaw=self.yaw,
-            pos=(x, y, 0.0),
-            static=static,
-        )
-
-    @property
-    def radius(self) -> float:
-        return self.scale * self.instance.radius
-
-
-def _draw(rng: np.random.Generator, name: str, category: str, not_colour: str = "") -> _Draw:
-    """An instance of a category that demonstrations may show, in one of its colours."""
-    seen = [e.name for e in entries("colour", in_action_data=True) if e.name != not_colour]
-    kinds = [i for i in instances_of(category, in_action_data=True) if set(i.colours) & set(seen)]
-    instance = kinds[int(rng.integers(len(kinds)))]
-    colours = [colour for colour in instance.colours if colour in seen]
-    turn = 0.5 if category in TARGETS else math.pi
-    return _Draw(
-        name=name,
-        instance=instance,
-        colour=colours[int(rng.integers(len(colours)))],
-        scale=float(rng.uniform(*instance.scale)),
-        yaw=float(rng.uniform(-turn, turn)),
-    )
-
-
-def fits(thing: _Draw | Item, target: _Draw | Item) -> bool:
-    """Whether a thing has room in a receptacle, or lies safely on it."""
-    opening = target.instance.opening
-    if opening is None:
-        return False
-    cloud = np.concatenate([points(shape) for shape in thing.instance.shapes if shape.solid])
-    radius = thing.scale * float(np.linalg.norm(cloud[:, :2], axis=1).max())
-    x, y = (target.scale * half for half in opening.half)
-    if target.instance.category in HOLLOW:
-        return radius <= min(x, y)
-    return radius <= _OVERHANG * max(x, y)
+def _region(draw: Draw, x0: float, x1: float) -> Region:
+    """Where a thing may stand between two x (m), so that all of it is seen."""
+    inner = _EDGE - draw.radius
+    return max(x0, -inner), min(x1, inner), _FRONT, _BACK
 
 
 def _thicken_floor(body: mujoco.MjsBody, item: Item) -> None:
@@ -163,20 +110,37 @@ class AlohaPickPlaceObjectsEnv(TaskEnv):
     task: ClassVar[str] = "pick_place_objects"
     stage_names: ClassVar[tuple[str, ...]] = ("reached", "grasped", "handed_over", "placed")
     time_limit: ClassVar[int] = 900
+    carried: ClassVar[tuple[type[Perturbation], ...]] = (
+        *TaskEnv.carried,
+        NovelInstance,
+        NovelObject,
+        NovelTarget,
+        NovelPair,
+        NovelSize,
+        NovelTexture,
+        Distractors,
+    )
 
     def _compose(self, spec: mujoco.MjSpec, rng: np.random.Generator) -> Goal:
+        active = Composition(*self.composition.active("objects"))
+        episode = int(copy.deepcopy(rng).integers(2**62)) if active else 0
+        size = active.find(NovelSize)
+        drawn_size = None if size is None else size.draw(stream(episode, size))
         handed = bool(rng.random() < HANDOVERS)
         side = int(rng.integers(2))
         for _ in range(_TRIES):
-            draws = self._choose(rng, handed)
             try:
+                draws = choose(rng, handed, active, drawn_size)
                 items = self._lay(rng, draws, handed, side)
             except SceneError:
                 continue
             thing, target = items["thing"], items["target"]
             can_place = placers(thing, target)
             can_pick = {reach.arm for reach in picks(thing, thing.pos, thing.yaw)}
-            if can_place and can_pick and handed == can_place.isdisjoint(can_pick):
+            if not (can_place and can_pick and handed == can_place.isdisjoint(can_pick)):
+                continue
+            more = self._add_distractors(episode, active, draws, items, handed)
+            if more is not None:
                 break
         else:
             raise SceneError(f"no layout with handover {handed} was found in {_TRIES} tries.")
@@ -187,65 +151,112 @@ class AlohaPickPlaceObjectsEnv(TaskEnv):
                 _thicken_floor(body, item)
             for geom in body.geoms:
                 geom.solref = _STIFF
-        return Goal(
+        goal = Goal(
             task=self.task,
             thing=Thing(category=thing.instance.category, colour=thing.colour),
             target=Thing(category=target.instance.category, colour=target.colour),
         )
+        self._note_drawn(spec, episode, active, goal, draws, more)
+        return goal
 
-    def _choose(self, rng: np.random.Generator, handed: bool) -> list[_Draw]:
-        """Target, thing, the other receptacle, and two or three other things."""
-        long = handed and rng.random() < 0.5
-        category = (LONG if long else THINGS)[int(rng.integers(len(LONG if long else THINGS)))]
-        while True:
-            thing = _draw(rng, "thing", category)
-            kind = TARGETS[int(rng.integers(len(TARGETS)))]
-            target, pair = _draw(rng, "target", kind), (category, kind)
-            if fits(thing, target) and not is_held_out(pair):
-                break
-        kind = pair[1] if rng.random() < 0.4 else TARGETS[int(rng.integers(len(TARGETS)))]
-        draws = [target, thing, _draw(rng, "other_target", kind, not_colour=target.colour)]
-        others = [THINGS[i] for i in rng.permutation(len(THINGS)) if THINGS[i] != pair[0]]
-        if rng.random() < 0.3:
-            others.insert(0, pair[0])
-        for index in range(int(rng.integers(2, 4))):
-            draws.append(_draw(rng, f"other{index}", others[index], not_colour=thing.colour))
-        return draws
+    def _note_drawn(
+        self,
+        spec: mujoco.MjSpec,
+        episode: int,
+        active: Composition,
+        goal: Goal,
+        draws: list[Draw],
+        distractors: list[Draw],
+    ) -> None:
+        if not active:
+            return
+        named, things = draws[1], [d.thing for d in distractors]
+        drawn = drawn_objects(active, episode, goal, named.thing, things, shown_things())
+        if "NovelSize" in drawn:
+            larger = named.scale > named.instance.scale[1]
+            drawn["NovelSize"] = {"larger": larger, "factor": named.scale}
+        if "NovelTexture" in drawn:
+            add_pattern(spec, drawn["NovelTexture"])
+            paint_materials(spec, list(self.items))
+        self.drawn |= drawn
+
+    def _add_distractors(
+        self,
+        episode: int,
+        active: Composition,
+        draws: list[Draw],
+        items: dict[str, Item],
+        handed: bool,
+    ) -> list[Draw] | None:
+        """Puts more things where there is room left; None where there is too little."""
+        wanted = active.find(Distractors)
+        if wanted is None:
+            return []
+        rng = stream(episode, wanted)
+        taken = [
+            (*i.pos[:2], max(i.radius, _FINGER_ROOM) if i.name == "thing" else i.radius)
+            for i in items.values()
+        ] + ([_FREE_MIDDLE] if handed else [])
+        for _ in range(_DISTRACTOR_TRIES):
+            more = choose_distractors(rng, draws[1], [d.thing for d in draws], wanted)
+            regions = [[_region(draw, -1.0, 1.0)] for draw in more]
+            radii = [draw.radius for draw in more]
+            try:
+                places = lay_out(rng, regions, radii, gap=_GAP, taken=taken, restarts=_RESTARTS)
+            except SceneError:
+                continue
+            for draw, (x, y) in zip(more, places, strict=True):
+                items[draw.name] = draw.at(float(x), float(y))
+            return more
+        return None
 
     def _lay(
-        self, rng: np.random.Generator, draws: list[_Draw], handed: bool, side: int
+        self, rng: np.random.Generator, draws: list[Draw], handed: bool, side: int
     ) -> dict[str, Item]:
         """Places for them; the target is on one side, a thing to be handed over on the other."""
-
-        def region(draw: _Draw, x0: float, x1: float, y0: float, y1: float) -> Region:
-            inner = _EDGE - draw.radius
-            return max(x0, -inner), min(x1, inner), y0, y1
-
         regions: list[list[Region]] = []
         for draw in draws:
             left, right = (-1.0, -_FAR), (_FAR, 1.0)
             ends = (left, right)[side if draw.name == "target" else 1 - side]
             if draw.name not in ("target", "thing") or (draw.name == "thing" and not handed):
                 ends = (-1.0, 1.0)
-            regions.append([region(draw, *ends, _FRONT, _BACK)])
+            regions.append([_region(draw, *ends)])
         radii = [max(d.radius, _FINGER_ROOM) if d.name == "thing" else d.radius for d in draws]
         taken = [_FREE_MIDDLE] if handed else []
         places = lay_out(rng, regions, radii, gap=_GAP, taken=taken)
         return {
-            draw.name: draw.at(float(x), float(y), static=draw.instance.category in TARGETS)
+            draw.name: draw.at(float(x), float(y))
             for draw, (x, y) in zip(draws, places, strict=True)
         }
+
+    def _start(self) -> None:
+        self._held_from, self._last_held_at = 0, np.zeros(3)
 
     def _now(self) -> dict[str, bool]:
         middle = self.world.data.body("thing").xipos
         holders = lifted_by(self, "thing")
+        if holders:
+            self._last_held_at = self.pos("thing")
+        else:
+            self._held_from = self._num_steps
+        if self._num_steps - self._held_from < CARRY_STEPS:
+            holders = set()
         near = min(float(np.linalg.norm(self.world.tcp(arm) - middle)) for arm in (0, 1))
         return {
             "reached": near < _NEAR,
             "grasped": bool(holders),
             "handed_over": not holders.isdisjoint(self._placers),
-            "placed": self._stages["grasped"] and self.lies_in("thing", "target"),
+            "placed": self._stages["grasped"]
+            and self._let_down()
+            and self.lies_in("thing", "target"),
         }
+
+    def _let_down(self) -> bool:
+        """Whether the thing was let go low over the receptacle, not dropped or thrown."""
+        holder = self.items["target"]
+        rim = holder.height if holder.opening is None else holder.opening.rim
+        x, y, z = self._last_held_at - self.pos("target")
+        return bool(z < rim + MAX_DROP and np.hypot(x, y) < holder.radius + MAX_DROP)
 
     def lies_in(self, name: str, receptacle: str) -> bool:
         """Whether a thing lies in or on a receptacle: let go, at rest, borne by it alone.

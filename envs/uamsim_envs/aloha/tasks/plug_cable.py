@@ -14,7 +14,7 @@ from uamsim.lexicon import LEXICON, entries
 from uamsim_envs.aloha.kinematics import rotation_from_vector, vector_from_rotation
 from uamsim_envs.aloha.motion import Motion, Move, closing_along, reach_error
 from uamsim_envs.aloha.robot import TABLE_BIT, THING_BIT
-from uamsim_envs.aloha.tasks.base import TaskEnv
+from uamsim_envs.aloha.tasks.base import WITHOUT_REFERENCE, TaskEnv
 from uamsim_envs.aloha.tasks.cable import LINK, Curve, add_cable
 from uamsim_envs.aloha.tasks.skills import MAX_MISS, Actions
 
@@ -259,6 +259,7 @@ class AlohaPlugCableEnv(TaskEnv):
 
     task: ClassVar[str] = "plug_cable"
     stage_names: ClassVar[tuple[str, ...]] = ("grasped", "at_socket", "plugged")
+    carried = WITHOUT_REFERENCE
     time_limit: ClassVar[int] = 620
 
     def _compose(self, spec: mujoco.MjSpec, rng: np.random.Generator) -> Goal:

@@ -1,6 +1,6 @@
 """Wipe one of two stains off the table with a cloth."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import mujoco
 import numpy as np
@@ -72,11 +72,10 @@ class AlohaWipeTableEnv(TaskEnv):
             for colour, dots in self._dots.items()
         }
 
-    def _begin(self, rng: np.random.Generator, options: dict[str, Any]) -> None:
-        super()._begin(rng, options)
+    def _describe(self) -> SceneFacts:
         things = [("cloth", self.cloth.colour, self.cloth.centre)]
         things += [("stain", c, (float(x), float(y))) for c, (x, y) in self._stains.items()]
-        self._facts = SceneFacts(
+        return SceneFacts(
             things=tuple(
                 SceneThing(category=category, colour=colour, pos_world=(*at, 0.0))
                 for category, colour, at in things

@@ -1,0 +1,113 @@
+"""Episodes of an environment's own scripted expert: is a split solvable, and how fast?"""
+
+import multiprocessing
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from uamsim.contract import EpisodeRecord
+from uamsim.evaluation.config import RolloutUnit
+from uamsim.evaluation.rollout import EnvPool, make_env
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpertEpisode:
+    """What came of one episode.
+
+    Attributes:
+        record: the episode.
+        goal: the environment's own, for checks of the instruction.
+        scene: its facts.
+        reset_s: wall time of the reset; that of the steps is in the record.
+    """
+
+    record: EpisodeRecord
+    goal: Any
+    scene: Any
+    reset_s: float
+
+
+class ExpertPlayer:
+    """The environment's expert, as something that plays a unit's episodes by itself."""
+
+    name = "expert"
+
+    def play(self, unit: RolloutUnit, pool: EnvPool) -> Iterator[EpisodeRecord | None]:
+        """See ``Player.play``; cameras that the unit names are of no use and should be none."""
+        (env,) = pool.get(unit, 1)
+        yield None
+        for seed in unit.seeds:
+            yield _play(env, unit, seed, None).record
+
+
+def play_expert(
+    env_id: str, seeds: Iterable[int], *, split: str = "in_domain", max_steps: int | None = None
+) -> list[ExpertEpisode]:
+    """Plays an expert, nothing rendered.
+
+    Args:
+        env_id: of an environment with ``expert`` and ``play``.
+        seeds: one episode each; the expert's own chance is drawn from the seed too.
+        split: as ``perturbations.splits.find_split`` takes it.
+        max_steps: control steps at most; 0 only resets. None takes the environment's limit.
+
+    Raises:
+        UnknownNameError: no such split.
+        ConfigError: the environment cannot carry the split.
+    """
+    unit = RolloutUnit(env_id=env_id, split=split, seeds=(), env_kwargs={"cameras": ()})
+    env = make_env(unit)
+    episodes = [_play(env, unit, seed, max_steps) for seed in seeds]
+    env.close()
+    return episodes
+
+
+def _play(env: gym.Env, unit: RolloutUnit, seed: int, max_steps: int | None) -> ExpertEpisode:
+    world: Any = env.unwrapped
+    start = time.perf_counter()
+    _, info = env.reset(seed=seed)
+    begun = time.perf_counter()
+    goal, scene = info["goal"], info["scene"]
+    limit = world.max_episode_steps if max_steps is None else max_steps
+    if limit:
+        _, (*_, info) = world.play(world.expert(np.random.default_rng([seed, 1])), limit)
+    record = EpisodeRecord(
+        policy=ExpertPlayer.name,
+        env_id=unit.env_id,
+        task=info["task"],
+        split=unit.split,
+        seed=seed,
+        instruction=info["instruction"],
+        success=bool(info["is_success"]),
+        stages=info["stages"],
+        num_steps=info["num_steps"],
+        render_profile=world.render_profile,
+        wall_s=time.perf_counter() - begun,
+    )
+    return ExpertEpisode(record=record, goal=goal, scene=scene, reset_s=begun - start)
+
+
+def play_experts(
+    jobs: Sequence[tuple[str, str]], seeds: Sequence[int], *, workers: int = 1
+) -> list[list[ExpertEpisode]]:
+    """Experts' episodes of several environments and splits, side by side.
+
+    Args:
+        jobs: (environment id, split) each.
+        seeds: the same for every job.
+        workers: processes.
+
+    Returns:
+        The episodes of each job, in the order of the seeds.
+    """
+    if workers == 1:
+        return [play_expert(env_id, seeds, split=split) for env_id, split in jobs]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        waiting = [pool.submit(play_expert, e, list(seeds), split=s) for e, s in jobs]
+        return [job.result() for job in waiting]

@@ -1,0 +1,213 @@
+"""Words beyond the lexicon's own: synonyms, references, function words, noise.
+
+None of what ``Paraphrase``, ``Synonyms`` and ``NoiseWords`` bring is in a demonstration's
+instruction; tests/perturbations/test_wording.py holds them to it.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+
+from uamsim.lexicon import LEXICON, entries
+
+Written = Literal["english", "chinese"]
+"""What sentences are written in; pinyin is written in Chinese first, code-mixing in English."""
+
+WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
+"""An English word, in lower case."""
+
+COMMA: Mapping[Written, str] = {"english": ", ", "chinese": "，"}
+"""Between clauses."""
+
+THING_SLOTS = ("thing", "second", "third", "fourth")
+"""Slots of a goal's thing and of those that follow it."""
+
+GENERIC: Mapping[str, Mapping[Written, str]] = {
+    "button": {"english": "button", "chinese": "按钮"},
+    "object": {"english": "object", "chinese": "物体"},
+    "thing": {"english": "thing", "chinese": "东西"},
+}
+"""Nouns that take in several categories, in a reference."""
+
+SYNONYMS: Mapping[str, Mapping[Written, tuple[str, ...]]] = {
+    name: {"english": tuple(english.split("/")), "chinese": tuple(chinese.split("/"))}
+    for name, english, chinese in (
+        ("red", "crimson/scarlet", "朱红色/大红色"),
+        ("green", "emerald", "翠绿色"),
+        ("blue", "azure", "蔚蓝色"),
+        ("yellow", "golden", "金黄色"),
+        ("white", "snowy/ivory", "雪白色"),
+        ("purple", "violet", "紫罗兰色"),
+        ("orange", "amber", "橘黄色"),
+        ("cyan", "turquoise", "青绿色"),
+        ("cube", "block", "立方体"),
+        ("ball", "sphere", "圆球"),
+        ("can", "tin", "易拉罐"),
+        ("cone", "pylon", "锥体"),
+        ("mushroom", "toadstool", "菌菇"),
+        ("star", "pentagram", "五角星"),
+        ("round_button", "circular switch", "圆形开关"),
+        ("square_button", "four-sided switch", "方形开关"),
+        ("triangle_button", "three-sided switch", "三角形开关"),
+        ("cross_button", "plus-shaped switch", "十字形开关"),
+        ("plate", "dish", "碟子"),
+        ("tray", "platter", "餐盘"),
+        ("bowl", "basin", "饭碗"),
+        ("apple", "apple fruit", "平安果"),
+        ("banana", "plantain", "芭蕉"),
+        ("tangerine", "mandarin/clementine", "蜜橘"),
+        ("lemon", "citron", "柠檬果"),
+        ("pear", "pear fruit", "雪梨"),
+        ("strawberry", "berry", "草莓果"),
+        ("tomato", "tomato fruit", "西红柿"),
+        ("pepper", "bell pepper/capsicum", "灯笼椒"),
+        ("carrot", "carrot root", "红萝卜"),
+        ("eggplant", "aubergine", "矮瓜"),
+        ("corn", "corn cob/maize", "苞米"),
+        ("potato", "spud", "马铃薯"),
+        ("baozi", "steamed bun/bun", "肉包"),
+        ("computer_mouse", "pointing device", "滑鼠"),
+        ("phone", "mobile phone/smartphone", "移动电话"),
+        ("medicine_box", "pill box", "药箱"),
+        ("toy_car", "model vehicle", "小汽车"),
+        ("sponge", "scrubber", "洗碗棉"),
+        ("eraser", "rubber", "橡皮擦"),
+        ("marker", "felt pen", "马克笔"),
+        ("battery", "dry cell", "干电池"),
+        ("tape_roll", "roll of tape/adhesive tape", "胶布"),
+        ("duck", "duckling", "小鸭"),
+        ("cup", "mug", "茶杯"),
+        ("basket", "hamper", "提篮"),
+        ("box", "crate", "箱子"),
+        ("garbage_can", "trash can/dustbin", "垃圾箱"),
+        ("saucer", "coaster", "小碟"),
+        ("vase", "urn", "花樽"),
+        ("flower_pot", "planter", "栽培盆"),
+        ("watering_can", "watering jug", "洒水壶"),
+        ("flower", "blossom", "花朵"),
+        ("drawer", "sliding compartment", "抽斗"),
+        ("plug", "connector", "插销"),
+        ("socket", "outlet", "插孔"),
+        ("broom", "sweeping brush", "笤帚"),
+        ("dustpan", "scoop", "撮箕"),
+        ("tissue", "napkin", "餐巾纸"),
+        ("carton", "paper case", "纸匣"),
+        ("fries", "chips", "炸土豆条"),
+        ("cloth", "rag", "抹布"),
+        ("towel", "washcloth", "手巾"),
+        ("rod", "pole", "横杆"),
+        ("stain", "smudge", "污点"),
+        ("bottle", "flask", "细口瓶"),
+        ("button", "switch", "开关"),
+        ("object", "item", "物件"),
+        ("thing", "article", "玩意"),
+    )
+}
+"""Name in the lexicon or ``GENERIC`` -> other words that mean the same on a table."""
+
+
+COLOURS = frozenset(entry.name for entry in entries("colour"))
+
+
+def forms(name: str, written: Written) -> tuple[str, ...]:
+    """Every way to write a name of the lexicon or of ``GENERIC``, its own first."""
+    if name in GENERIC:
+        own = GENERIC[name][written]
+    else:
+        own = LEXICON[name].english if written == "english" else LEXICON[name].chinese
+    return (own, *SYNONYMS[name][written])
+
+
+NOISE: Mapping[Written, tuple[str, ...]] = {
+    "english": (
+        "um",
+        "well",
+        "you know",
+        "kindly",
+        "thanks",
+        "if you would",
+        "when you are ready",
+        "hello there",
+    ),
+    "chinese": ("劳驾", "麻烦你", "谢谢", "有空的话", "拜托", "辛苦了", "好吗", "你好呀"),
+}
+"""What ``NoiseWords`` puts between clauses; it means nothing."""
+
+ORDINALS: Mapping[Written, tuple[str, ...]] = {
+    "english": tuple(
+        [
+            "first",
+            "second",
+            "third",
+            "fourth",
+            "fifth",
+            "sixth",
+            "seventh",
+            "eighth",
+            "ninth",
+            "tenth",
+        ]
+    ),
+    "chinese": tuple("一二三四五六七八九十"),
+}
+
+OR: Mapping[Written, str] = {"english": " or the ", "chinese": "以及"}
+"""Between the things that a negation rules out."""
+
+REFERENCES: Mapping[str, Mapping[Written, str]] = {
+    relation: {"english": english, "chinese": chinese}
+    for relation, english, chinese in (
+        ("leftmost", "leftmost {noun}", "最左边的{noun}"),
+        ("rightmost", "rightmost {noun}", "最右边的{noun}"),
+        ("frontmost", "frontmost {noun}", "最前面的{noun}"),
+        ("rearmost", "rearmost {noun}", "最后面的{noun}"),
+        ("left_of", "{noun} to the left of the {anchor}", "{anchor}左边的{noun}"),
+        ("right_of", "{noun} to the right of the {anchor}", "{anchor}右边的{noun}"),
+        ("in_front_of", "{noun} in front of the {anchor}", "{anchor}前面的{noun}"),
+        ("behind", "{noun} behind the {anchor}", "{anchor}后面的{noun}"),
+        (
+            "between",
+            "{noun} between the {anchor} and the {other}",
+            "{anchor}与{other}之间的{noun}",
+        ),
+        ("from_left", "{ordinal} {noun} from the left", "左起第{ordinal}个{noun}"),
+        ("from_right", "{ordinal} {noun} from the right", "右起第{ordinal}个{noun}"),
+        ("not_colour", "{noun} that is not {colour}", "不是{colour}的{noun}"),
+        (
+            "not_category",
+            "{colour} {noun} that is not a {category}",
+            "不是{category}但是{colour}的{noun}",
+        ),
+        ("not_these", "{noun} that is not the {others}", "除了{others}以外的{noun}"),
+    )
+}
+"""Relation -> how a noun phrase says it; ``references`` has what each means in a scene."""
+
+_TRANSLATIONS = """
+the=那个 at=在 a=一个 on=在上面 onto=到上面 into=到里面 in=在里面 inside=在内 to=到 from=从 by=用
+with=和 using=用着 of=的 over=在上方 across=横过 up=起来 down=下来 off=掉 out=出来 away=走
+back=回去 inward=向内 all=全部 way=路 and=并且 then=然后 again=再次 afterwards=之后 which=它
+you=你 so=以便 that=那 it=它 its=它的 them=它们 these=这些 is=是 not=不 or=或者 where=其中
+until=直到 should=应该 both=两个 one=一 first=第一 next=接着 last=最后 second=第二 third=第三
+fourth=第四 fifth=第五 sixth=第六 seventh=第七 eighth=第八 ninth=第九 tenth=第十 another=另一个
+every=每个 above=以上 lowest=最低 highest=最高 base=底部 bottom=底 top=顶 beginning=开始
+order=顺序 after=后面 put=放 place=放置 take=拿 pick=捡 push=推 pull=拉 press=按 please=请
+open=打开 close=关闭 closed=关好 shut=关上 plug=插 insert=插入 stack=叠 build=搭 tower=塔
+bowls=碗们 handle=把手 pour=倒 fries=薯条 lift=提起 lid=盖子 tip=倾倒 sweep=扫 tissues=纸团
+rubbish=垃圾 use=使用 table=桌子 water=浇 flower=花 set=摆 stand=竖 upright=直立 hang=挂 arms=手臂
+wipe=擦 let=让 go=走开 activate=触动 give=给 firm=有力 deposit=搁 grab=抓 leave=留下 transfer=转移
+grasp=抓住 carry=搬 lower=放低 make=做 column=柱子 pile=堆 slide=滑动 grip=握柄 get=使 tugging=拽
+return=返回 position=位置 stow=收存 store=储存 finish=结束 connect=连接 join=接合 firmly=牢牢
+nest=套叠 sits=坐 empty=倒空 serve=盛 held=装着 brush=刷 scrap=碎屑 lying=躺着 gather=收集
+litter=废物 lay=摆下 sprinkle=洒 plant=植物 growing=生长 drink=饮水 arrange=安排 stem=茎 slip=滑入
+neck=瓶颈 drape=披 raise=举起 two-handed=双手 dangle=垂下 clean=清洁 scrub=刷洗 gone=消失
+release=松开 um=嗯 well=那么 know=知道 kindly=劳驾 thanks=谢谢 if=如果 would=愿意 when=当 are=正
+ready=准备好 hello=你好 there=那边 leftmost=最左边 rightmost=最右边 frontmost=最前面
+rearmost=最后面 left=左边 right=右边 front=前面 behind=在后面 between=在之间
+"""
+
+FUNCTION_WORDS: Mapping[str, str] = {
+    english: chinese
+    for english, _, chinese in (pair.partition("=") for pair in _TRANSLATIONS.split())
+}
+"""English words of the templates -> Chinese, for code-mixing beyond nouns and colours."""
