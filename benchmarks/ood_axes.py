@@ -28,11 +28,12 @@ from uamsim.errors import ConfigError
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.evaluation.experts import play_expert
 from uamsim.evaluation.rollout import EnvPool, run_unit
-from uamsim.evaluation.statistics import mcnemar_exact, rate
+from uamsim.evaluation.statistics import interaction, mcnemar_exact, rate
 from uamsim.evaluation.videos import label_font
 from uamsim.orchestration.policies import CheckpointFactory
 from uamsim.orchestration.tasks import resolve_environment
 from uamsim.perturbations.axes import AXES
+from uamsim.perturbations.splits import GRIDS, SPLITS
 from uamsim.perturbations.values import LAYERS, MAX_SEVERITY
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,7 +45,7 @@ ALPHA = 0.05
 _VISIBLE = ("objects", "scene", "sensors")
 
 Key = tuple[str, str, str, int]
-"""Player, task, axis, severity; the axis of severity 0 is "in_domain"."""
+"""Player, task, axis or split, severity; 0 for splits, of which "in_domain" is one."""
 
 _policies: dict[str, Policy] = {}
 _pool = EnvPool()
@@ -54,7 +55,7 @@ def play(player: str, path: str, task: str, axis: str, severity: int, episodes: 
     """Outcomes of one cell and the seconds it took, or why the task cannot carry the axis."""
     started = time.perf_counter()
     env_id, seeds = resolve_environment(task), tuple(range(SEED0, SEED0 + episodes))
-    split = f"{axis}@{severity}" if severity else "in_domain"
+    split = f"{axis}@{severity}" if axis in AXES else axis
     try:
         if player == "expert":
             outcomes = [e.record.success for e in play_expert(env_id, seeds, split=split)]
@@ -84,11 +85,18 @@ def grades(axis: str) -> list[int]:
     return [s for s in values if s == MAX_SEVERITY or values[s] != values[s + 1]]
 
 
+def splits() -> list[str]:
+    """The named splits and the cells of the grids."""
+    crossed = [name for grid in GRIDS.values() for row in grid for name in row]
+    return list(dict.fromkeys(["in_domain", *SPLITS, *crossed]))
+
+
 def cells(players: list[str]) -> Iterator[Key]:
     """Everything that is to be played."""
     for task in TASKS:
-        for player in players:
-            yield player, task, "in_domain", 0
+        for split in splits():
+            for player in players:
+                yield player, task, split, 0
         for axis in AXES:
             for severity in grades(axis):
                 for player in players:
@@ -183,6 +191,33 @@ def tables(done: dict[str, Any], players: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def split_tables(done: dict[str, Any], players: list[str]) -> str:
+    """Success on every named split, the grids, and whether their factors interact."""
+    lines = ["| split | " + " | ".join(players) + " |", "| --- |" + " --- |" * len(players)]
+    for split in splits():
+        shown = " | ".join(_percent(_cell(done, player, split)) for player in players)
+        lines.append(f"| {split} | {shown} |")
+    for name, grid in GRIDS.items():
+        lines += [f"\n### {name}\n", "| player | rows | plain | with | interaction |"]
+        lines.append("| --- | --- | --- | --- | --- |")
+        (plain, other), *rows = grid
+        for player in players:
+            a, c = _cell(done, player, plain), _cell(done, player, other)
+            lines.append(f"| {player} | {plain} | {_percent(a)} | {_percent(c)} | |")
+            for first, both in rows:
+                b, d = _cell(done, player, first), _cell(done, player, both)
+                contrast = interaction(*([bool(o) for o in cell] for cell in (a, b, c, d)))
+                lines.append(
+                    f"| {player} | {first} | {_percent(b)} | {_percent(d)} | {contrast.value:+.0%} "
+                    f"[{100 * contrast.ci_low:+.0f}, {100 * contrast.ci_high:+.0f}] |"
+                )
+    return "\n".join(lines) + "\n"
+
+
+def _cell(done: dict[str, Any], player: str, split: str) -> list[int]:
+    return [o for task in TASKS for o in done[_name((player, task, split, 0))].get("outcomes", [])]
+
+
 def draw_curves(done: dict[str, Any], players: list[str], path: Path) -> None:
     """Success over severity, a panel an axis."""
     axes = [a for a in AXES if any(pooled(done, p, a, MAX_SEVERITY) for p in players)]
@@ -274,6 +309,7 @@ def main() -> None:
     done = run(policies, args.episodes, args.workers, args.out)
     players = ["expert", *policies]
     (args.out / "tables.md").write_text(tables(done, players))
+    (args.out / "splits.md").write_text(split_tables(done, players))
     (args.out / "wordings.md").write_text(wordings())
     draw_curves(done, players, args.out / "axes.svg")
     draw_scenes(args.out / "scenes.png")
