@@ -5,7 +5,7 @@ import unicodedata
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from uamsim.errors import ConfigError, UnknownNameError
@@ -25,8 +25,10 @@ def draw(task, seed, split):
 
 
 @given(task=tasks, seed=seeds, split=st.sampled_from(sorted(SPLITS)))
+@example(task="pick_place", seed=0, split="novel_target")
 @settings(max_examples=300, deadline=None)
 def test_every_draw_is_unambiguous_and_says_what_it_means(task, seed, split):
+    assume((task, split) != ("press_button", "novel_target"))
     episode = draw(task, seed, split)
     assert episode == draw(task, seed, split)
     assert len(set(episode.things)) == len(episode.things)

@@ -22,7 +22,7 @@ from pathlib import Path
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.perturbations.actions import ActionDelay, ActionNoise
 from uamsim.perturbations.axes import AXES
-from uamsim.perturbations.objects import Distractors, NovelObject, NovelPair
+from uamsim.perturbations.objects import Distractors, NovelObject, NovelPair, NovelTarget
 from uamsim.perturbations.physics import ActuatorGain, Friction, Mass
 from uamsim.perturbations.scene import Background, CameraPose, Lighting, TableTexture
 from uamsim.perturbations.sensors import DroppedFrames, ImageBlur, ImageNoise, Latency
@@ -122,6 +122,11 @@ for _split in (
         perturbations=(NovelObject(),),
     ),
     Split(
+        name="novel_target",
+        summary="the target has a category or a colour that demonstrations never show",
+        perturbations=(NovelTarget(),),
+    ),
+    Split(
         name="novel_pair",
         summary="both words are in demonstrations, the pair never",
         perturbations=(NovelPair(),),
@@ -187,7 +192,7 @@ for _split in (
 GRIDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "language_x_visual": (
         ("in_domain", "visual"),
-        *((name, f"{name}+visual") for name in ("chinese", "pinyin", "code_mix")),
+        *((name, f"{name}+visual") for name in ("paraphrase", "chinese", "pinyin", "code_mix")),
     ),
 }
 """Two factors crossed, to tell whether they interact: rows are languages; columns are without the
