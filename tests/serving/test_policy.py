@@ -119,6 +119,26 @@ def test_an_action_depends_on_its_own_input_alone(folder: Path):
     assert (np.abs(moved - together).max(axis=(1, 2)) > 1e-3).all()
 
 
+@pytest.mark.parametrize("variant", ["uam", "no_dorsal"])
+def test_inputs_with_equal_keys_share_a_call_without_a_trace(folder: Path, variant: str):
+    policy, size = VLAPolicy(folder / variant), 4
+    inputs = [
+        *requests(3, "press the red button"),
+        *requests(3, "press the red round button, and then rest"),
+        *requests(3, "press the red buttom"),
+    ]
+    alone = [policy.act([item] * size)[0] for item in inputs]
+    groups: dict[int, list[int]] = {}
+    for index, item in enumerate(inputs):
+        groups.setdefault(policy.batch_key(item), []).append(index)
+    assert len(groups) > 1
+    for group in groups.values():
+        for order in (group[:size], group[::-1][:size]):
+            padded = [inputs[i] for i in order] + [inputs[order[0]]] * (size - len(order))
+            for row, index in zip(policy.act(padded), order, strict=False):
+                np.testing.assert_array_equal(row, alone[index])
+
+
 def test_targets_are_reached_at_the_end_of_their_interval():
     agent_pos = np.zeros((1, 2), np.float32)
     targets = np.array([[[1, 10], [3, 10]]], np.float32)

@@ -7,7 +7,11 @@ from collections.abc import Sequence
 VERBS: dict[str, tuple[str, str]] = {
     "experiment": ("uamsim.cli.experiment:main", "run an experiment, or list them"),
     "collect": ("uamsim.cli.collect:main", "record demonstrations as a LeRobot dataset"),
+    "evaluate": ("uamsim.cli.evaluate:main", "roll a policy out: rates, intervals, videos"),
     "gallery": ("uamsim.cli.gallery:main", "picture and film every task of a world"),
+    "splits": ("uamsim.cli.splits:main", "list, preview and check out-of-distribution splits"),
+    "stats": ("uamsim.cli.stats:main", "plan sample sizes, compare policies on the same episodes"),
+    "serve": ("uamsim.cli.serve:main", "serve a policy to websocket clients, openpi's or ours"),
     "doctor": ("uamsim.cli.doctor:main", "say what works on this machine, and the mend"),
 }
 """Verb -> (where its ``main(argv)`` lives, what it does). Imported only when it is used."""

@@ -123,6 +123,10 @@ class VLAPolicy:
         agent_pos = np.stack([item.observation["agent_pos"] for item in inputs])
         return expand_targets(agent_pos, targets, self._steps_per_target)
 
+    def batch_key(self, item: PolicyInput) -> int:
+        """Tokens of the prompt: padding to a longer one changes rounding, and so actions."""
+        return len(self.model.vlm.tokenizer.encode_prompt(item.instruction))
+
     def answer(self, images: UInt8[np.ndarray, "B H W 3"], questions: Sequence[str]) -> list[str]:
         """Greedy answers of the model's own E_sem, one for each question and picture."""
         return _answer(self.model.vlm, images, questions)
@@ -262,7 +266,8 @@ def load_policy(ref: PolicyRef) -> VLAPolicy:
     policy = _LOADED.pop(key, None)
     if policy is None:
         restore = ref.restore_e_sem_from
-        policy = VLAPolicy(path, e_sem_from=None if restore is None else Path(restore))
+        e_sem_from = None if restore is None else Path(restore)
+        policy = VLAPolicy(path, e_sem_from=e_sem_from, device=ref.device)
     _LOADED[key] = policy
     while len(_LOADED) > MAX_LOADED:
         _LOADED.popitem(last=False)

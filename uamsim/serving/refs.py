@@ -11,7 +11,9 @@ class PolicyRef:
         checkpoint: a VLA checkpoint.
         restore_e_sem_from: a VLM checkpoint whose E_sem is put back after loading (the restored
             probe), or None.
+        device: where it runs.
     """
 
     checkpoint: str
     restore_e_sem_from: str | None = None
+    device: str = "cpu"

@@ -1,0 +1,111 @@
+"""`uamsim serve`: a policy behind a websocket, for openpi's clients and ours."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from uamsim.contract import CONTROL_HZ, Policy, PolicySpec
+from uamsim.errors import ConfigError
+from uamsim.serving.server import PolicyServer, ServeConfig
+
+TOKEN_VARIABLE = "UAMSIM_TOKEN"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Serves one policy until Ctrl-C; requests in progress are still answered.
+
+    Attributes:
+        policy: a checkpoint (.safetensors), or "random".
+        device: where a checkpoint runs.
+        serve: the server.
+        random: what the random policy claims to need.
+    """
+
+    policy: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT|random")]
+    device: str = "cpu"
+    serve: Annotated[ServeConfig, tyro.conf.arg(name="")] = field(default_factory=ServeConfig)
+    random: PolicySpec = field(
+        default_factory=lambda: PolicySpec(
+            cameras=("primary",), image_size=(96, 96), control="ee", horizon=24
+        )
+    )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the verb.
+
+    Args:
+        argv: the words after ``uamsim serve``.
+
+    Returns:
+        The exit status: 0 once it was told to stop.
+
+    Raises:
+        UamsimError: with a message for the user.
+    """
+    command = tyro.cli(
+        Command,
+        prog="uamsim serve",
+        description="Serves a policy to websocket clients with openpi's protocol. The "
+        f"environment variable {TOKEN_VARIABLE}, if set, is the token that clients must send.",
+        args=list(argv),
+    )
+    policy = load(command)
+    token = os.environ.get(TOKEN_VARIABLE) or None
+    server = PolicyServer(policy, command.serve, token=token)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    if command.serve.host not in LOOPBACK and token is None:
+        logging.getLogger("uamsim.serving").warning(
+            "other machines can reach this server and need no token; set %s.", TOKEN_VARIABLE
+        )
+    spec, config = policy.spec, command.serve
+
+    def on_ready(address: str) -> None:
+        print(
+            f"Serving {policy.name!r} on {address}; Ctrl-C stops.\n"
+            f"  needs:   {', '.join(spec.cameras)} as uint8 {(*spec.image_size, 3)}, agent_pos "
+            f"({spec.action_dim}), prompt\n"
+            f"  answers: {spec.horizon} actions at {CONTROL_HZ} Hz, control={spec.control!r}\n"
+            f"  batches: {config.batch_size}, after {config.max_wait_s * 1000:g} ms at most",
+            flush=True,
+        )
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await server.run(stop, on_ready)
+
+    asyncio.run(run())
+    print("Stopped.", flush=True)
+    return 0
+
+
+def load(command: Command) -> Policy:
+    """The policy that the command names.
+
+    Raises:
+        ConfigError: it names a privileged policy.
+        CheckpointError: no policy is there.
+    """
+    if command.policy == "random":
+        from uamsim.evaluation.controls import RandomPolicy
+
+        return RandomPolicy(command.random)
+    if command.policy == "expert":
+        raise ConfigError(
+            "an expert reads the simulator's state, which no client sends; serve a checkpoint or "
+            "random."
+        )
+    from uamsim.serving.policy import VLAPolicy
+
+    return VLAPolicy(Path(command.policy), device=command.device)
