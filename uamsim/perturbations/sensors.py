@@ -20,9 +20,9 @@ STEPS_A_SEVERITY = 2
 """Control steps of latency for each severity: 40 ms at 50 Hz."""
 OUTAGE_STEPS = 20
 """Mean length of an outage of the cameras: 0.4 s at 50 Hz."""
-NOISE = (0.0, 0.08, 0.12, 0.18, 0.26, 0.38)
-"""Standard deviation for each severity, pixels in [0, 1]; ImageNet-C's Gaussian noise
-(Hendrycks and Dietterich, 2019)."""
+NOISE = (0.0, 0.02, 0.04, 0.08, 0.16, 0.32)
+"""Standard deviation for each severity, pixels in [0, 1]: a camera in dim light, and then twice as
+much each time; the last three span ImageNet-C's Gaussian noise (Hendrycks and Dietterich, 2019)."""
 BLUR = (0.0, 0.004, 0.008, 0.013, 0.018, 0.026)
 """Standard deviation for each severity, as a share of the picture's height; at 224 pixels those
 of ImageNet-C's Gaussian blur, 1 to 6 pixels."""
