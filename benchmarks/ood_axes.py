@@ -4,8 +4,8 @@
 
 plays the scripted expert and trained policies (a trial's folder or a checkpoint each) on all axes
 at severities 0 to 5 in two tasks, the same seeds everywhere. Every finished piece is kept in
-OUT/rates.json, so that the same command goes on where it stopped. OUT.md, OUT/axes.svg and
-OUT/scenes.png are written from it at the end.
+OUT/rates.json, so that the same command goes on where it stopped. At the end OUT/axes.svg and
+OUT/scenes.png are drawn, and the tables of OUT.md are written anew below the words above them.
 """
 
 import argparse
@@ -26,8 +26,9 @@ from PIL import Image, ImageDraw
 from uamsim.contract import Policy
 from uamsim.errors import ConfigError
 from uamsim.evaluation.config import RolloutUnit
+from uamsim.evaluation.environments import EnvPool
 from uamsim.evaluation.experts import play_expert
-from uamsim.evaluation.rollout import EnvPool, run_unit
+from uamsim.evaluation.rollout import run_unit
 from uamsim.evaluation.statistics import interaction, mcnemar_exact, rate
 from uamsim.evaluation.videos import label_font
 from uamsim.orchestration.policies import CheckpointFactory
@@ -308,9 +309,14 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     done = run(policies, args.episodes, args.workers, args.out)
     players = ["expert", *policies]
-    (args.out / "tables.md").write_text(tables(done, players))
-    (args.out / "splits.md").write_text(split_tables(done, players))
-    (args.out / "wordings.md").write_text(wordings())
+    page = args.out.with_suffix(".md")
+    text = page.read_text() if page.exists() else "# Success out of distribution\n"
+    page.write_text(
+        text.split("\n## Splits\n")[0]
+        + f"\n## Splits\n\n{split_tables(done, players)}"
+        + f"\n## Axes\n{tables(done, players)}"
+        + f"\n## One sentence on every axis of language\n\n{wordings()}"
+    )
     draw_curves(done, players, args.out / "axes.svg")
     draw_scenes(args.out / "scenes.png")
     wall = sum(cell.get("wall_s", 0.0) for cell in done.values())

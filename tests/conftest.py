@@ -3,6 +3,7 @@
 import importlib.util
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import hypothesis
@@ -19,13 +20,35 @@ hypothesis.settings.register_profile("uamsim", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("uamsim")
 
 
+# A simulator is installed once, in the user's own cache, and not for every run of the tests.
+_CACHE = os.environ.get("UAMSIM_CACHE") or Path.home() / ".cache" / "uamsim"
+os.environ.setdefault("UAMSIM_SIMULATORS", str(Path(_CACHE) / "simulators"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["UAMSIM_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@lru_cache
+def _lacks(simulator: str) -> str:
+    """Why a simulator cannot be used, or ""."""
+    from uamsim.errors import MissingDependencyError
+    from uamsim.simulators import find_installation
+
+    try:
+        find_installation(simulator)
+    except MissingDependencyError as error:
+        return str(error)
+    return ""
+
+
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Skips what needs a GPU where there is none."""
+    """Skips what needs a GPU, or a foreign simulator, where there is none."""
+    for item in items:
+        needed = item.get_closest_marker("sim")
+        if needed is not None and (reason := _lacks(*needed.args)):
+            item.add_marker(pytest.mark.skip(reason=reason))
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked or importlib.util.find_spec("torch") is None:
         return

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from uamsim.contract import EpisodeRecord
-from uamsim.errors import ConfigError, StorageError, TrialError
+from uamsim.errors import ConfigError, TrialError
 from uamsim.evaluation.config import RolloutUnit
-from uamsim.evaluation.episode_store import EpisodeStore
 from uamsim.evaluation.jobs import InlineBackend, RolloutJob
+from uamsim.evaluation.ledger import Ledger
 from uamsim.runtime import MALLOC_ENV
 from uamsim.testing.envs import REACH_ID
 from uamsim.testing.policies import BrokenPolicy, ReachPolicy
@@ -48,10 +48,10 @@ def environment_of(path: str) -> ReachPolicy:
     return ReachPolicy()
 
 
-def collect(backend, jobs) -> dict[str, list[EpisodeRecord]]:
-    results: dict[str, list[EpisodeRecord]] = {}
-    backend.run_units(jobs, lambda j, records: results.update({j.job_hash: records}))
-    return results
+def collect(backend, jobs) -> list[tuple[int, list[EpisodeRecord]]]:
+    records: list[list[EpisodeRecord]] = [[] for _ in jobs]
+    backend.run_units(jobs, lambda j, record: records[jobs.index(j)].append(record))
+    return [(n, sorted(some, key=lambda r: r.seed)) for n, some in enumerate(records)]
 
 
 @pytest.fixture
@@ -71,36 +71,17 @@ def ray_backend():
     backend.close()
 
 
-def test_store_resumes_and_redoes_torn_files(tmp_path: Path, inline: InlineBackend):
-    store, jobs, seen = EpisodeStore(tmp_path / "episodes"), noisy_jobs(), []
-    records = store.run(inline, jobs, lambda done, total: seen.append((done, total)))
-    assert seen == [(n, 4) for n in range(5)]
-    assert len(records) == 12
-    torn, empty, other = (store.path(j) for j in jobs[:3])
-    torn.write_text(torn.read_text()[:-40])
-    empty.write_text("")
-    other.write_text(store.path(jobs[3]).read_text())
-    assert [store.load(j) is None for j in jobs] == [True, True, True, False]
-    times = store.path(jobs[3]).stat().st_mtime_ns
-    assert store.run(inline, jobs) == records
-    assert store.path(jobs[3]).stat().st_mtime_ns == times
-    assert store.run(None, jobs) == records  # type: ignore[arg-type]
-    assert not list(store.root.glob("*.part"))
-
-
-def test_store_says_that_it_cannot_write(tmp_path: Path, inline: InlineBackend):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match="resume"):
-        EpisodeStore(tmp_path / "file").run(inline, noisy_jobs()[:1])
-
-
-def test_a_failed_unit_is_named_and_the_others_finish(tmp_path: Path, inline: InlineBackend):
-    bad = job(partial(BrokenPolicy, name="sick"), 5, name="sick")
+def test_a_failed_episode_is_named_and_the_others_finish(tmp_path: Path, inline: InlineBackend):
+    sick = partial(BrokenPolicy, name="sick", at_seed=6)
+    bad = job(sick, 5, count=5, name="sick")
     jobs = [bad, *noisy_jobs()]
-    store = EpisodeStore(tmp_path)
-    with pytest.raises(TrialError, match=r"'sick' on .*seeds 5-7: InvalidActionError"):
-        store.run(inline, jobs)
-    assert [store.load(j) is None for j in jobs] == [True, False, False, False, False]
+    with Ledger(tmp_path / "l.sqlite") as ledger:
+        with pytest.raises(TrialError, match=r"(?s)1 episode.*'sick' on .*seed 6: InvalidAction"):
+            ledger.run(inline, jobs)
+        assert list(ledger.find(bad)) == [5, 7, 8, 9]
+        assert [ledger.load(j) is None for j in jobs] == [True, False, False, False, False]
+        with pytest.raises(TrialError, match="1 episode"):
+            ledger.run(inline, jobs)
 
 
 def test_a_policy_must_bear_its_jobs_name(inline: InlineBackend):
@@ -124,12 +105,12 @@ def test_ray_retries_a_dead_worker(ray_backend, inline: InlineBackend, tmp_path:
 def test_ray_gives_up_after_two_retries_and_names_the_unit(ray_backend, tmp_path: Path):
     bad = job(partial(count_and_crash, str(tmp_path / "count")), 5)
     sick = job(partial(BrokenPolicy, name="sick"), 5, name="sick")
-    results: list[str] = []
+    seeds: list[int] = []
     with pytest.raises(TrialError, match=r"(?s)seeds 5-7: .*no policy today") as failure:
-        ray_backend.run_units([bad, sick, noisy_jobs()[1]], lambda j, _: results.append(j.job_hash))
-    assert "InvalidActionError: policy 'sick'" in str(failure.value)
+        ray_backend.run_units([bad, sick, noisy_jobs()[1]], lambda _, r: seeds.append(r.seed))
+    assert "seed 6: InvalidActionError: policy 'sick'" in str(failure.value)
     assert (tmp_path / "count").read_text() == "xxx"
-    assert results == [noisy_jobs()[1].job_hash]
+    assert sorted(seeds) == [10, 11, 12]
 
 
 @pytest.mark.slow

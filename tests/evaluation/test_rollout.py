@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from uamsim.contract import ChunkedEnv, Policy, PolicySpec
+from uamsim.contract import ChunkedEnv, KeyedPolicy, Policy, PolicySpec
 from uamsim.errors import (
     ConfigError,
     InvalidActionError,
@@ -10,13 +10,16 @@ from uamsim.errors import (
 )
 from uamsim.evaluation.config import EvaluationConfig, RolloutUnit, plan_units
 from uamsim.evaluation.controls import (
+    CONTROLS,
     BlindPolicy,
     ControlFactory,
     DeafPolicy,
     RandomPolicy,
+    ShuffledPolicy,
     control_name,
 )
-from uamsim.evaluation.rollout import Clip, EnvPool, make_env, run_unit
+from uamsim.evaluation.environments import EnvPool, make_env
+from uamsim.evaluation.rollout import Clip, iter_unit, run_unit, running_seeds
 from uamsim.testing.envs import REACH_ID
 from uamsim.testing.policies import BrokenPolicy, ReachPolicy
 
@@ -63,6 +66,38 @@ def test_the_policy_always_sees_a_full_batch():
     run_unit(policy, unit((1, 2, 3, 4, 5)))
     run_unit(policy, unit((1,)))
     assert set(policy.calls) == {4}
+
+
+class Keyed(ReachPolicy):
+    """Rounds in another way where instructions are mixed."""
+
+    def batch_key(self, item):
+        return item.instruction
+
+    def act(self, inputs):
+        mixed = len({item.instruction for item in inputs}) > 1
+        return super().act(inputs) + np.float32(mixed)
+
+
+def test_inputs_share_a_call_only_where_the_policy_allows_it():
+    expected = run_unit(ReachPolicy(), unit(tuple(range(9))))
+    assert run_unit(Keyed(), unit(tuple(range(9)))) == expected
+    policy = Keyed()
+    run_unit(policy, unit(tuple(range(9))))
+    assert set(policy.calls) == {4}
+    for wrapper in (BlindPolicy, DeafPolicy, ShuffledPolicy):
+        assert isinstance(wrapper(policy), KeyedPolicy)
+
+
+def test_episodes_side_by_side_change_no_record():
+    policy, pool = ReachPolicy(noise=0.5), EnvPool()
+    expected = run_unit(policy, unit(tuple(range(7))))
+    for max_envs in (1, 2, 9):
+        played = list(iter_unit(policy, unit(tuple(range(7))), pool, max_envs=max_envs))
+        assert sorted([r for r in played if r], key=lambda r: r.seed) == expected
+        begun = [len(running_seeds(unit(tuple(range(7))), n, max_envs)) for n in (0, 3)]
+        assert begun == [min(max_envs, 4), 3 + min(max_envs, 4)]
+    pool.close()
 
 
 def test_no_seeds_is_no_episode():
@@ -140,8 +175,10 @@ def test_controls_lose_what_they_lack():
     sees = sum(r.success for r in run_unit(ReachPolicy(), seeds))
     blind = sum(r.success for r in run_unit(BlindPolicy(ReachPolicy()), seeds))
     deaf = sum(r.success for r in run_unit(DeafPolicy(ReachPolicy()), seeds))
+    shuffled = sum(r.success for r in run_unit(ShuffledPolicy(ReachPolicy()), seeds))
     assert sees == 20
     assert blind == 0
+    assert shuffled == 0
     assert 0 < deaf < 20
 
 
@@ -155,7 +192,7 @@ def test_random_policy_is_smooth_seeded_and_inside(control):
 
 
 def test_control_factory():
-    for control in ("random", "blind", "deaf"):
+    for control in CONTROLS:
         factory = ControlFactory(control=control, spec=ReachPolicy().spec, base=ReachPolicy)
         assert factory().name == control_name(control, "reach")
     with pytest.raises(ConfigError, match="base policy"):

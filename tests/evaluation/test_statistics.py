@@ -7,11 +7,12 @@ from scipy import stats
 from uamsim.contract import EpisodeRecord
 from uamsim.errors import ConfigError
 from uamsim.evaluation.statistics import (
-    clustered_mean,
+    compare,
     mcnemar_exact,
     paired_difference,
     rate,
     success_rates,
+    suite_average,
     wilson_interval,
 )
 
@@ -76,37 +77,127 @@ def test_success_rates_group():
     assert rates["p", "reach", "pinyin"].rate == 1.0
 
 
-def test_paired_difference():
+def test_suite_average_of_one_task_is_wilson():
+    estimate = suite_average([(7, 20)], over="these_tasks")
+    assert (estimate.ci_low, estimate.ci_high) == pytest.approx(wilson_interval(7, 20))
+    population = suite_average([(7, 20)], over="task_population")
+    assert (population.ci_low, population.ci_high) == (0, 1)
+
+
+@given(
+    st.lists(
+        st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+        min_size=2,
+        max_size=12,
+    )
+)
+def test_suite_averages_lie_in_their_intervals(tasks: list[tuple[int, int]]):
+    these = suite_average(tasks, over="these_tasks")
+    population = suite_average(tasks, over="task_population")
+    assert these.value == pytest.approx(np.mean([k / n for k, n in tasks]))
+    assert population.ci_low <= these.ci_low + 1e-12
+    assert population.ci_high >= these.ci_high - 1e-12
+    for estimate in (these, population):
+        assert 0 <= estimate.ci_low <= estimate.value <= estimate.ci_high <= 1
+        assert estimate.ci_high > estimate.ci_low
+    failures = suite_average([(n - k, n) for k, n in tasks], over="these_tasks")
+    assert (failures.ci_low, failures.ci_high) == pytest.approx(
+        (1 - these.ci_high, 1 - these.ci_low)
+    )
+
+
+def test_suite_average_covers_tasks_that_differ():
+    # A pooled Wilson interval, and one that forgets the tasks, would miss these bounds.
     rng = np.random.default_rng(0)
-    first = [record(seed, seed % 2 == 0) for seed in range(40)]
-    second = [record(seed, seed % 4 != 1, policy="q") for seed in reversed(range(40))]
-    estimate = paired_difference(first, second, rng=rng)
+    true = np.array([0.05, 0.2, 0.5, 0.9, 0.98])
+    hits = {"these_tasks": 0, "task_population": 0}
+    for _ in range(400):
+        fixed = suite_average([(int(k), 20) for k in rng.binomial(20, true)], over="these_tasks")
+        hits["these_tasks"] += fixed.ci_low <= true.mean() <= fixed.ci_high
+        drawn = rng.binomial(20, rng.beta(2, 2, size=5))
+        sample = suite_average([(int(k), 20) for k in drawn], over="task_population")
+        hits["task_population"] += sample.ci_low <= 0.5 <= sample.ci_high
+    assert 0.92 <= hits["these_tasks"] / 400 <= 0.98
+    assert 0.92 <= hits["task_population"] / 400 <= 0.98
+
+
+@pytest.mark.parametrize("tasks", [[], [(0, 0)], [(3, 2)], [(1, 2), (-1, 4)]])
+def test_suite_average_rejects_nonsense(tasks):
+    with pytest.raises(ConfigError, match="at least one task"):
+        suite_average(tasks, over="these_tasks")
+
+
+def test_paired_difference():
+    first = [seed % 2 == 0 for seed in range(40)]
+    second = [seed % 4 != 1 for seed in range(40)]
+    estimate = paired_difference(first, second, rng=np.random.default_rng(0))
     assert estimate.value == pytest.approx(0.25)
     assert 0 < estimate.ci_low < 0.25 < estimate.ci_high < 0.5
-    assert estimate.p_value == pytest.approx(2 / 1024)
-    same = paired_difference(first, first, rng=rng)
-    assert (same.value, same.ci_low, same.ci_high, same.p_value) == (0, 0, 0, 1)
-    with pytest.raises(ConfigError, match="same episodes"):
-        paired_difference(first, second[1:], rng=rng)
+    flipped = paired_difference(second, first, rng=np.random.default_rng(0))
+    assert (flipped.ci_low, flipped.ci_high) == pytest.approx(
+        (-estimate.ci_high, -estimate.ci_low), abs=0.03
+    )
+
+
+@pytest.mark.parametrize("n", [5, 20, 200])
+def test_agreement_leaves_an_interval(n: int):
+    estimate = paired_difference([True] * n, [True] * n, rng=np.random.default_rng(0))
+    assert estimate.value == 0
+    assert estimate.ci_low == pytest.approx(-estimate.ci_high, abs=0.5 / n)
+    # No discordant pair of n excludes a share of 3 / n (the rule of three).
+    assert 1 / n <= estimate.ci_high <= 4 / n
 
 
 def test_clusters_widen_the_interval():
-    values = [float(cluster % 2) for cluster in range(20) for _ in range(10)]
-    clusters = [cluster for cluster in range(20) for _ in range(10)]
+    first, second, clusters = [], [], []
+    for cluster in range(20):
+        first += [cluster % 2 == 0] * 10
+        second += [cluster % 3 == 0] * 10
+        clusters += [cluster] * 10
     rng = np.random.default_rng(1)
-    whole = clustered_mean(values, clusters, rng=rng)
-    single = clustered_mean(values, list(range(200)), rng=rng)
-    assert whole.value == single.value == 0.5
+    whole = paired_difference(first, second, rng=rng, clusters=clusters)
+    single = paired_difference(first, second, rng=rng)
+    assert whole.value == single.value
     assert whole.ci_high - whole.ci_low > 2 * (single.ci_high - single.ci_low)
 
 
-def test_clustered_mean_covers_the_truth():
-    rng = np.random.default_rng(2)
-    hits = 0
-    for _ in range(200):
-        values = rng.normal(size=40) + np.repeat(rng.normal(size=20), 2)
-        estimate = clustered_mean(
-            list(values), list(np.repeat(np.arange(20), 2)), rng=rng, resamples=400
-        )
-        hits += estimate.ci_low <= 0 <= estimate.ci_high
-    assert 0.87 <= hits / 200 <= 0.98
+def test_paired_difference_rejects_nonsense():
+    rng = np.random.default_rng(0)
+    for first, second, clusters in (([], [], None), ([True], [], None), ([True], [True], [1, 2])):
+        with pytest.raises(ConfigError, match="at least one pair"):
+            paired_difference(first, second, rng=rng, clusters=clusters)
+
+
+def test_compare_matches_episodes_and_names_the_better():
+    first = [record(seed, seed % 5 == 0) for seed in range(60)]
+    second = [record(seed, seed % 5 != 1, policy="q") for seed in reversed(range(10, 80))]
+    second += [record(seed, True, policy="q", split="pinyin") for seed in range(5)]
+    (found,) = compare(first, second)
+    assert (found.split, found.episodes, found.tasks) == ("in_domain", 50, 1)
+    assert (found.only_first, found.only_second) == (0, 30)
+    assert (found.first.successes, found.second.successes) == (10, 40)
+    assert found.difference == pytest.approx(0.6)
+    assert 0.4 < found.ci_low < 0.6 < found.ci_high < 0.8
+    assert found.p_value == pytest.approx(2**-29)
+    assert found.verdict == "second"
+    assert found.decided_after is not None
+    assert 8 <= found.decided_after <= 30
+    assert 0 < found.sequence_low < 0.6 < found.sequence_high
+    row = found.to_row()
+    assert row["second_rate"] == pytest.approx(0.8)
+    assert not any(isinstance(value, dict) for value in row.values())
+
+
+def test_compare_does_not_depend_on_the_order_of_records():
+    rng = np.random.default_rng(3)
+    first = [record(seed, bool(rng.random() < 0.4)) for seed in range(80)]
+    second = [record(seed, bool(rng.random() < 0.6), policy="q") for seed in range(80)]
+    shuffled = [first[i] for i in rng.permutation(80)]
+    assert compare(first, second) == compare(shuffled, second[::-1])
+
+
+def test_compare_refuses_what_is_not_paired():
+    with pytest.raises(ConfigError, match="without a shared one"):
+        compare([record(1, True)], [record(2, True)])
+    with pytest.raises(ConfigError, match="each episode once"):
+        compare([record(1, True), record(1, False)], [record(1, True)])

@@ -34,7 +34,8 @@ def test_from_nothing_to_the_report_and_resumed(tmp_path):
     results = read_json(out / "results.json")
     validate_results(results)
     assert {row["e_sem"] for row in results["rows"]} == {"unfrozen", "frozen", "restored"}
-    assert {row["control"] for row in results["controls"]} == {"random", "blind", "deaf"}
+    controls = {row["control"] for row in results["controls"]}
+    assert controls == {"random", "blind", "deaf", "shuffled"}
     frozen = [row for row in results["retention"] if row["e_sem"] == "frozen"]
     assert all(row["S"] == row["S0"] for row in frozen)
     assert all(results["media"][kind] for kind in ("worlds", "videos", "goals", "attention"))

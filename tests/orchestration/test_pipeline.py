@@ -3,12 +3,15 @@ import json
 import shutil
 from collections import Counter
 
+import pyarrow.parquet as pq
 import pytest
 
 from uamsim.errors import ConfigError, StorageError, TrialError
+from uamsim.orchestration import stages
 from uamsim.orchestration.pipeline import Options, run_experiment
 from uamsim.orchestration.progress import Console
 from uamsim.orchestration.runners.inline import InlineRunner
+from uamsim.orchestration.store import ArtifactStore
 from uamsim.reporting import report as report_module
 from uamsim.reporting.results import validate_results
 
@@ -43,13 +46,55 @@ def test_whole_run_gives_valid_results(spec, work, tmp_path):
     rows = {(r["variant"], r["e_sem"], r["split"]): r for r in value["rows"]}
     assert len(rows) == 2 * 3 * 2
     assert rows["uam", "restored", "in_domain"]["episodes"] == 2
-    assert {r["control"] for r in value["controls"]} == {"random", "blind", "deaf"}
+    assert {r["control"] for r in value["controls"]} == {"random", "blind", "deaf", "shuffled"}
     assert {r["e_sem"] for r in value["retention"]} == {"unfrozen", "frozen", "restored"}
     restored = [r for r in value["retention"] if r["e_sem"] == "restored"]
     assert all(r["S"] == r["S0"] for r in restored)
     assert {r["step"] for r in value["curves"]} == set(spec.tuning.snapshot_steps)
     assert value["timing"]["total"] > 0
     assert max(work.finished.values()) == 1
+    check_tables(report.parent, value)
+
+
+def test_every_treatment_of_e_sem_runs(spec, work, tmp_path):
+    pairs = ("no_dorsal-unfrozen", "no_dorsal-cotrained", "uam-insulated")
+    mixed = spec.replace(e_sem=("unfrozen", "frozen", "cotrained", "insulated"), pairs=pairs)
+    _run(mixed, tmp_path)
+    value = _results(tmp_path)
+    validate_results(value)
+    trained = {(r["variant"], r["e_sem"]) for r in value["retention"]}
+    assert trained == {tuple(pair.split("-")) for pair in (*pairs, "no_dorsal-restored")}
+
+
+def test_cotraining_needs_the_training_questions(spec, work, tmp_path, monkeypatch):
+    store = ArtifactStore(tmp_path / "cache")
+    monkeypatch.setattr(stages, "is_made", lambda spec, store, kind: kind != "vqa")
+    assert stages.needed(spec, store) == []
+    assert stages.needed(spec.replace(e_sem=("cotrained",)), store) == ["vqa"]
+
+
+def check_tables(out, value):
+    """The parquet files hold the numbers of results.json."""
+    episodes = pq.read_table(out / "episodes.parquet").to_pylist()
+    rates = pq.read_table(out / "rates.parquet").to_pylist()
+    assert len(rates) == len(value["rows"]) + len(value["controls"])
+    assert len(episodes) == sum(row["episodes"] for row in rates)
+    assert len({row["episode_hash"] for row in episodes}) == len(episodes)
+    for row in rates:
+        same = [e for e in episodes if (e["policy"], e["split"]) == (row["policy"], row["split"])]
+        assert sum(e["success"] for e in same) == row["successes"]
+        assert row["ci_low"] <= row["rate"] <= row["ci_high"]
+    suites = pq.read_table(out / "suites.parquet").to_pylist()
+    # One task: the average over these tasks is the rate, with its interval.
+    for end in ("ci_low", "ci_high"):
+        assert [row[end] for row in suites] == pytest.approx([row[end] for row in rates])
+    comparisons = pq.read_table(out / "comparisons.parquet").to_pylist()
+    pairs = {(r["control"], r["variant"], r["e_sem"], r["reference"]) for r in comparisons}
+    assert {p for p in pairs if p[0] is None} == {
+        (None, "uam", mode, "no_dorsal") for mode in ("unfrozen", "frozen", "restored")
+    }
+    assert ("blind", "uam", "unfrozen", "uam") in pairs
+    assert len(comparisons) == len(value["comparisons"])
 
 
 def test_killed_anywhere_and_resumed_redoes_nothing_finished(spec, work, tmp_path):

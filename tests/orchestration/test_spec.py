@@ -1,20 +1,29 @@
+import dataclasses
 import json
 import subprocess
 import sys
 import time
+from typing import get_args
 
 import pytest
 
-from uamsim.contract import canonical_json
+from uamsim.contract import canonical_json, content_hash
 from uamsim.errors import ConfigError, UamsimError, UnknownNameError
 from uamsim.orchestration.experiments import build_experiment, list_experiments
-from uamsim.orchestration.spec import SCALES, DemonstrationConfig, ExperimentSpec
+from uamsim.orchestration.spec import (
+    SCALES,
+    VARIANTS,
+    DemonstrationConfig,
+    ESem,
+    ExperimentSpec,
+)
 from uamsim.orchestration.trials import expand
 
 
+@pytest.mark.parametrize("name", ["dorsal_sweep", "embodiment_tax"])
 @pytest.mark.parametrize("scale", SCALES)
-def test_every_scale_survives_json(scale):
-    spec = build_experiment("dorsal_sweep", scale)
+def test_every_scale_survives_json(name, scale):
+    spec = build_experiment(name, scale)
     again = ExperimentSpec.from_json(json.loads(json.dumps(spec.to_json())))
     assert again == spec
     assert again.spec_hash == spec.spec_hash
@@ -75,6 +84,47 @@ def test_trials_cover_the_grid_once():
     trials = expand(spec)
     assert len({trial.trial_id for trial in trials}) == len(trials) == 6 * 2 * 2
     assert {trial.seed for trial in trials[:12]} == {0}
+
+
+def test_pairs_choose_trials():
+    spec = build_experiment("embodiment_tax", "debug")
+    assert {f"{trial.variant}-{trial.e_sem}" for trial in expand(spec)} == set(spec.pairs)
+    one = spec.replace(variants=("mlp_head",))
+    assert {trial.e_sem for trial in expand(one)} == {"frozen", "unfrozen"}
+    with pytest.raises(UnknownNameError, match="Did you mean 'mlp_head-frozen'"):
+        spec.replace(pairs=("mlp_head-frozn",))
+    with pytest.raises(ConfigError, match="nothing to train"):
+        spec.replace(pairs=("uam-frozen",))
+
+
+def test_modes_of_e_sem_are_config_fields_of_any_variant():
+    spec = build_experiment("dorsal_sweep", "debug").replace(cotraining_share=0.4)
+    for variant in VARIANTS:
+        assert spec.variant_model(variant, "insulated").insulated
+        assert not spec.variant_model(variant, "cotrained").insulated
+    shares = {e_sem: spec.tuning_of(e_sem).vqa_share for e_sem in get_args(ESem)}
+    assert shares == {"unfrozen": 0, "frozen": 0, "cotrained": 0.4, "insulated": 0.4}
+    assert not spec.cotrains
+    assert spec.replace(e_sem=("unfrozen", "insulated")).cotrains
+    always = spec.replace(tuning=dataclasses.replace(spec.tuning, vqa_share=0.1))
+    assert (always.tuning_of("unfrozen").vqa_share, always.tuning_of("frozen").vqa_share) == (
+        0.1,
+        0,
+    )
+    with pytest.raises(ConfigError, match="cotraining_share"):
+        spec.replace(cotraining_share=1.0)
+
+
+def test_fields_that_came_later_leave_old_hashes_alone():
+    spec = build_experiment("dorsal_sweep", "tiny")
+    parts = [spec.tuning_of("unfrozen"), *map(spec.variant_model, ("uam", "no_dorsal"))]
+    assert content_hash(parts) == "78a3da55c35be394"
+    value = spec.to_json()
+    assert "pairs" not in value
+    assert "insulated" not in value["model"]
+    changed = spec.replace(model=dataclasses.replace(spec.model, mlp_width=64))
+    assert changed.spec_hash != spec.spec_hash
+    assert ExperimentSpec.from_json(changed.to_json()) == changed
 
 
 def test_every_experiment_has_a_summary():

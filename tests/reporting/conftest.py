@@ -27,6 +27,7 @@ TASKS = ("press_button", "pick_place")
 SKILLS = ("recognition", "attribute", "counting", "spatial", "ocr", "multilingual")
 IN_DOMAIN = {"press_button": 0.85, "pick_place": 0.6}
 KEPT: dict[str, float] = dict(zip(VARIANTS, (0.6, 0.68, 0.75, 0.72, 0.78, 0.85), strict=True))
+KEPT["mlp_head"] = 0.4
 MODE_LOSS = {"unfrozen": 0.0, "frozen": 0.25, "restored": 0.15}
 
 
@@ -107,6 +108,7 @@ def synthetic_results(
     owned = [("random", None, None, 0.08)]
     for variant in dict.fromkeys((variants[0], variants[-1])):
         owned += [("blind", variant, "unfrozen", 0.2), ("deaf", variant, "unfrozen", 0.3)]
+        owned += [("shuffled", variant, "unfrozen", 0.05)]
     for control, variant, mode, rate in owned:
         for task in TASKS:
             row = {"control": control, "variant": variant, "e_sem": mode, "seed": seeds[0]}

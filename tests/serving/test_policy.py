@@ -16,7 +16,6 @@ from uamsim.evaluation.controls import BlindPolicy, DeafPolicy
 from uamsim.evaluation.rollout import run_unit
 from uamsim.models.checkpoint import load_checkpoint, save_checkpoint
 from uamsim.models.config import (
-    VARIANTS,
     BackboneConfig,
     ExpertConfig,
     VAEConfig,
@@ -25,6 +24,7 @@ from uamsim.models.config import (
     VLMConfig,
 )
 from uamsim.models.tokenizer import Tokenizer
+from uamsim.models.variants import VARIANTS
 from uamsim.models.vla import VLA
 from uamsim.models.vlm import VLM
 from uamsim.serving.policy import VLAPolicy, VLMAnswerer, expand_targets, load_policy
@@ -124,7 +124,7 @@ def test_inputs_with_equal_keys_share_a_call_without_a_trace(folder: Path, varia
     policy, size = VLAPolicy(folder / variant), 4
     inputs = [
         *requests(3, "press the red button"),
-        *requests(3, "press the red round button, and then rest"),
+        *requests(3, "press the red round button, and then put everything back in its place"),
         *requests(3, "press the red buttom"),
     ]
     alone = [policy.act([item] * size)[0] for item in inputs]

@@ -10,9 +10,10 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from uamsim.contract import EpisodeRecord
+from uamsim.contract import CONTROL_HZ, EpisodeRecord
 from uamsim.evaluation.config import RolloutUnit
-from uamsim.evaluation.rollout import EnvPool, make_env
+from uamsim.evaluation.environments import EnvPool, make_env
+from uamsim.evaluation.rollout import VIDEO_FPS, Clip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,18 @@ class ExpertPlayer:
         yield None
         for seed in unit.seeds:
             yield _play(env, unit, seed, None).record
+
+
+def film_expert(env: gym.Env, camera: str, record: EpisodeRecord) -> Clip:
+    """An expert's episode again, in an environment that shows the camera."""
+    world: Any = env.unwrapped
+    observation, _ = env.reset(seed=record.seed)
+    expert = world.expert(np.random.default_rng([record.seed, 1]))
+    frames, stride = [observation["pixels"][camera].copy()], CONTROL_HZ // VIDEO_FPS
+    for _ in range(-(-record.num_steps // stride)):
+        _, (observation, *_) = world.play(expert, stride)
+        frames.append(observation["pixels"][camera].copy())
+    return Clip(record=record, frames=np.stack(frames))
 
 
 def play_expert(

@@ -1,17 +1,38 @@
 """Units of work with their policies, what runs them, and the backend inside one process."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol, runtime_checkable
 
-from uamsim.contract import EpisodeRecord, Policy, content_hash
-from uamsim.errors import ConfigError, TrialError
+from uamsim.contract import EpisodeRecord, Policy, canonical_json
+from uamsim.errors import ConfigError
 from uamsim.evaluation.config import RolloutUnit
-from uamsim.evaluation.rollout import EnvPool, run_unit
+from uamsim.evaluation.environments import EnvPool
+from uamsim.evaluation.rollout import iter_unit
+from uamsim.evaluation.schedule import Schedule
+from uamsim.perturbations.splits import find_split
+from uamsim.perturbations.values import to_json
+
+
+@runtime_checkable
+class Player(Protocol):
+    """What plays whole episodes by itself, as an environment's expert does."""
+
+    @property
+    def name(self) -> str:
+        """Names it in records."""
+        ...
+
+    def play(self, unit: RolloutUnit, pool: EnvPool) -> Iterator[EpisodeRecord | None]:
+        """As ``iter_unit``, one episode at a time."""
+        ...
+
 
 PolicyFactory = Callable[[], Policy]
 """Makes or loads a policy. For workers it must pickle: a function of a module, a
 ``functools.partial`` of one, or an instance of a module's class."""
+PlayerFactory = Callable[[], Policy | Player]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -19,40 +40,63 @@ class RolloutJob:
     """A unit and the policy to run it with.
 
     Attributes:
-        policy: the identity that the policy will give as its ``name``, known without loading it.
-        policy_factory: makes the policy where the job runs.
+        policy: what records will call the policy, known without loading it: its ``name``, as
+            ``unit.record_name`` completes it.
+        policy_factory: makes the policy, or what plays instead of one, where the job runs.
         unit: what to run.
     """
 
     policy: str
-    policy_factory: PolicyFactory
+    policy_factory: PlayerFactory
     unit: RolloutUnit
 
-    @property
-    def job_hash(self) -> str:
-        """Names the job by all that decides its records."""
-        return content_hash([self.policy, self.unit])
+    @cached_property
+    def setting(self) -> str:
+        """All that decides its episodes but their seeds, as canonical JSON."""
+        unit = self.unit
+        return canonical_json(
+            {
+                "policy": self.policy,
+                "env_id": unit.env_id,
+                "env_kwargs": dict(unit.env_kwargs),
+                "split": unit.split,
+                "perturbations": [to_json(p) for p in find_split(unit.split).perturbations],
+                "batch_envs": unit.batch_envs,
+                "realtime": unit.realtime,
+            }
+        )
+
+    def with_seeds(self, seeds: Sequence[int]) -> "RolloutJob":
+        """The same with other seeds."""
+        return replace(self, unit=replace(self.unit, seeds=tuple(seeds)))
 
     def describe(self) -> str:
         """One line for messages."""
-        unit = self.unit
-        seeds = f"seeds {unit.seeds[0]}-{unit.seeds[-1]}" if unit.seeds else "no seeds"
-        return f"policy {self.policy!r} on {unit.env_id}, split {unit.split!r}, {seeds}"
+        unit, seeds = self.unit, self.unit.seeds
+        if len(seeds) < 2:
+            shown = f"seed {seeds[0]}" if seeds else "no seeds"
+        elif seeds == tuple(range(seeds[0], seeds[-1] + 1)):
+            shown = f"seeds {seeds[0]}-{seeds[-1]}"
+        else:
+            shown = f"{len(seeds)} seeds from {seeds[0]} to {seeds[-1]}"
+        return f"policy {self.policy!r} on {unit.env_id}, split {unit.split!r}, {shown}"
 
 
-OnDone = Callable[[RolloutJob, list[EpisodeRecord]], None]
+OnRecord = Callable[[RolloutJob, EpisodeRecord], None]
+"""Called with an episode as soon as it ends, and the job, of all its seeds, that it is of."""
 
 
 class RolloutBackend(Protocol):
     """Runs jobs; every backend gives the same records."""
 
-    def run_units(self, jobs: Sequence[RolloutJob], on_done: OnDone) -> None:
-        """Runs all jobs and hands over the records of each as soon as it ends, in any order.
+    def run_units(self, jobs: Sequence[RolloutJob], on_record: OnRecord) -> None:
+        """Runs all jobs and hands over each episode as soon as it ends, in any order.
 
-        A job that fails does not stop the others.
+        An episode that fails does not stop the others.
 
         Raises:
-            TrialError: jobs failed; names each of them. What finished was handed over.
+            TrialError: episodes failed; names each of them. What finished was handed over.
+            StorageError: ``on_record`` could not store an episode; nothing more is run.
         """
         ...
 
@@ -61,57 +105,55 @@ class RolloutBackend(Protocol):
         ...
 
 
-def run_job(job: RolloutJob, pool: EnvPool) -> list[EpisodeRecord]:
-    """Runs one job in this process.
+def iter_job(
+    job: RolloutJob, pool: EnvPool, *, max_envs: int | None = None
+) -> Iterator[EpisodeRecord | None]:
+    """Runs one job in this process; yields as ``iter_unit``.
 
     Raises:
         ConfigError: the policy does not bear the job's name.
     """
     policy = job.policy_factory()
-    if policy.name != job.policy:
+    name = job.unit.record_name(policy.name)
+    if name != job.policy:
         raise ConfigError(
-            f"expected the policy to be named {job.policy!r}, its factory made {policy.name!r}; "
+            f"expected the policy to be named {job.policy!r}, its factory made {name!r}; "
             "records would be stored under the wrong name."
         )
-    return run_unit(policy, job.unit, pool=pool)
-
-
-def raise_failures(failures: Sequence[tuple[RolloutJob, str]]) -> None:
-    """Raises one error for all failed jobs, if there are any.
-
-    Raises:
-        TrialError: names each failed job and why it failed.
-    """
-    if failures:
-        lines = "\n".join(f"- {job.describe()}: {reason}" for job, reason in failures)
-        raise TrialError(
-            f"{len(failures)} roll-out unit(s) failed; finished units are kept and a resumed run "
-            f"does not repeat them.\n{lines}"
-        )
+    if isinstance(policy, Player):
+        yield from policy.play(job.unit, pool)
+    else:
+        yield from iter_unit(policy, job.unit, pool, max_envs=max_envs)
 
 
 class InlineBackend:
-    """Runs jobs one after another in this process, without retries."""
+    """Runs jobs one after another in this process, without retries and without a watchdog.
+
+    Where a batch fails, each of its episodes is run alone once, so that only those fail which do
+    so by themselves.
+    """
 
     def __init__(self) -> None:
         self._pool = EnvPool()
 
-    def run_units(self, jobs: Sequence[RolloutJob], on_done: OnDone) -> None:
+    def run_units(self, jobs: Sequence[RolloutJob], on_record: OnRecord) -> None:
         """See ``RolloutBackend.run_units``."""
-        failures: list[tuple[RolloutJob, str]] = []
-        cause: Exception | None = None
-        for job in jobs:
-            try:
-                records = run_job(job, self._pool)
-            except Exception as error:
-                failures.append((job, f"{type(error).__name__}: {error}"))
-                cause = cause or error
-            else:
-                on_done(job, records)
-        try:
-            raise_failures(failures)
-        except TrialError as error:
-            raise error from cause
+        schedule = Schedule(jobs, num_workers=1)
+        while piece := schedule.next_piece():
+            played = iter_job(piece.job, self._pool)
+            while True:
+                try:
+                    record = next(played)
+                except StopIteration:
+                    break
+                except Exception as error:
+                    schedule.failed(piece, error, may_pass=False)
+                    break
+                piece.is_ready = True
+                if record is not None:
+                    on_record(piece.whole, record)
+                    piece.finished.add(record.seed)
+        schedule.raise_failures()
 
     def close(self) -> None:
         """Closes the environments."""

@@ -4,8 +4,6 @@ A finished episode makes room for the next seed. Every call of the policy has th
 policy that says which inputs may share one is obeyed, so that an episode depends on its seed alone.
 """
 
-import copy
-import importlib
 import time
 from collections import deque
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -25,17 +23,15 @@ from uamsim.contract import (
     PolicyInput,
     PolicySpec,
     batch_key,
-    content_hash,
 )
 from uamsim.errors import (
     ConfigError,
     InvalidActionError,
-    MissingDependencyError,
     SceneError,
 )
 from uamsim.evaluation.config import RolloutUnit
+from uamsim.evaluation.environments import EnvPool, make_env
 from uamsim.evaluation.realtime import Playback, act_timed
-from uamsim.perturbations.splits import find_split
 
 VIDEO_FPS = 10
 
@@ -51,67 +47,6 @@ class Clip:
 
     record: EpisodeRecord
     frames: UInt8[np.ndarray, "T H W 3"]
-
-
-class EnvPool:
-    """Environments that are made once and used again by later units of the same kind.
-
-    Args:
-        max_envs: environments to keep; the kind used longest ago is closed first.
-    """
-
-    def __init__(self, max_envs: int = 64) -> None:
-        self._max_envs = max_envs
-        self._envs: dict[str, list[gym.Env]] = {}
-
-    def get(self, unit: RolloutUnit, count: int) -> list[gym.Env]:
-        """``count`` environments for the unit, all of one kind."""
-        key = content_hash([unit.env_id, unit.env_kwargs, unit.split])
-        envs = self._envs.pop(key, [])
-        self._envs[key] = envs
-        others = sum(map(len, self._envs.values())) - len(envs)
-        for old in list(self._envs):
-            if old != key and others + max(count, len(envs)) > self._max_envs:
-                others -= self._close(old)
-        while len(envs) < count:
-            envs.append(make_env(unit))
-        return envs[:count]
-
-    def _close(self, key: str) -> int:
-        envs = self._envs.pop(key)
-        for env in envs:
-            env.close()
-        return len(envs)
-
-    def close(self) -> None:
-        """Closes all environments."""
-        for key in list(self._envs):
-            self._close(key)
-
-
-def make_env(unit: RolloutUnit) -> gym.Env:
-    """The unit's environment, with its split's perturbations.
-
-    Raises:
-        MissingDependencyError: the package that registers it cannot be imported.
-        UnknownNameError: an unknown split.
-    """
-    package, _, name = unit.env_id.rpartition(":")
-    try:
-        importlib.import_module(package or "gymnasium")
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"cannot import {package!r}, which registers {unit.env_id!r}: {error}. Run "
-            "`uamsim doctor` to see what is missing."
-        ) from error
-    # The arguments go into the spec, since gymnasium.make would keep max_episode_steps to itself.
-    spec = copy.deepcopy(gym.spec(name))
-    spec.kwargs |= {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in unit.env_kwargs.items()
-    }
-    spec.kwargs["perturbations"] = find_split(unit.split).perturbations
-    return gym.make(spec, disable_env_checker=True)
 
 
 class _Film:
@@ -358,9 +293,11 @@ def iter_unit(
     film_envs = [make_env(film_unit) for _ in envs] if clips is not None else []
     waiting = deque(unit.seeds)
 
+    camera = next(iter(film_unit.env_kwargs.get("cameras") or policy.spec.cameras), "")
+
     def start(slot: int) -> _Episode:
         seed = waiting.popleft()
-        film = _Film(film_envs[slot], policy.spec.cameras[0], seed) if film_envs else None
+        film = _Film(film_envs[slot], camera, seed) if film_envs else None
         offset = getattr(policy, "instruction_offset", 0)
         return _Episode(envs[slot], unit, seed, film, offset)
 

@@ -116,7 +116,7 @@ def in_domain_rates(
     )
     records: list[EpisodeRecord] = []
     jobs = [RolloutJob(policy=job_policy, policy_factory=factory, unit=unit) for unit in units]
-    backend.run_units(jobs, lambda _job, done: records.extend(done))
+    backend.run_units(jobs, lambda _job, record: records.append(record))
     return {task: value for (_, task, _), value in success_rates(records).items()}
 
 

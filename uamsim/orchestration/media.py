@@ -12,7 +12,8 @@ import numpy as np
 from uamsim.contract import ChunkedEnv, EpisodeRecord, Observation, PolicyInput
 from uamsim.evaluation.attention import overlay, write_png
 from uamsim.evaluation.config import RolloutUnit, plan_units
-from uamsim.evaluation.rollout import Clip, make_env, run_unit
+from uamsim.evaluation.environments import make_env
+from uamsim.evaluation.rollout import Clip, run_unit
 from uamsim.evaluation.videos import pick_for_video, write_videos
 from uamsim.orchestration.files import read_json, write_json
 from uamsim.orchestration.policies import NamedPolicy

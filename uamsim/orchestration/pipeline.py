@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from uamsim.contract import EpisodeRecord
-from uamsim.evaluation.episode_store import EpisodeStore
 from uamsim.evaluation.jobs import RolloutJob
+from uamsim.evaluation.ledger import LEDGER_FILE, Ledger
 from uamsim.orchestration import measuring, media, results, rollouts, stages
 from uamsim.orchestration.files import read_json, write_json
 from uamsim.orchestration.progress import Console
@@ -104,6 +104,9 @@ def _run(
         provenance=provenance(spec, run),
     )
     write_json(out / "results.json", collected)
+    results.write_tables(
+        out, collected, [*trained, *control_entrants], [*records, *control_records]
+    )
     with console.stage("report"):
         from uamsim.reporting.report import build_report
 
@@ -145,6 +148,7 @@ def prepare(
         vlm=path("vlm"),
         vae=path("vae"),
         generator=path("generator"),
+        vqa=path("vqa") if spec.cotrains else None,
     )
 
 
@@ -183,13 +187,14 @@ def _roll_out(
     console: Console,
 ) -> list[EpisodeRecord]:
     jobs: list[RolloutJob] = rollouts.plan_jobs(context, entrants)
-    episodes = EpisodeStore(context.out / "episodes")
-    if all(episodes.load(job) is not None for job in jobs):
-        return [record for job in jobs for record in episodes.load(job) or []]
-    report = console.report(stage)
-    with console.stage(stage, f"{len(entrants)} policies, {len(jobs)} units"):
-        backend = runner.rollout_backend()
-        try:
-            return episodes.run(backend, jobs, lambda n, of: report(n, of, {}))
-        finally:
-            backend.close()
+    with Ledger(context.out / LEDGER_FILE) as ledger:
+        found = [ledger.load(job) for job in jobs]
+        if all(records is not None for records in found):
+            return [record for records in found for record in records or ()]
+        report = console.report(stage)
+        with console.stage(stage, f"{len(entrants)} policies, {len(jobs)} units"):
+            backend = runner.rollout_backend()
+            try:
+                return ledger.run(backend, jobs, lambda n, of, _: report(n, of, {}))
+            finally:
+                backend.close()

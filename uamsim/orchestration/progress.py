@@ -213,11 +213,12 @@ class ProgressBar:
 
     Attributes:
         num_done: units done since it was made, without those that were there before.
+        note: goes at the end of the line.
     """
 
     def __init__(self, name: str, unit: str, stream: TextIO) -> None:
         self.name, self.unit, self.stream = name, unit, stream
-        self.num_done = 0
+        self.num_done, self.note = 0, ""
         self._first: int | None = None
         self._started = self._printed = time.time()
 
@@ -245,7 +246,7 @@ class ProgressBar:
             text += f" · {rate:.2f}/s"
         if self.num_done and done < total:
             text += f" · ETA {duration((total - done) / rate)}"
-        return text
+        return text + (f" · {self.note}" if self.note else "")
 
 
 class _LiveBar(ProgressBar):

@@ -12,11 +12,11 @@ from uamsim.evaluation.jobs import PolicyFactory, RolloutJob
 from uamsim.evaluation.statistics import rate
 from uamsim.orchestration.measuring import rate_fields
 from uamsim.orchestration.policies import CheckpointFactory
-from uamsim.orchestration.spec import Control
+from uamsim.orchestration.spec import Control, ESem
 from uamsim.orchestration.stages import MODEL_FILE
 from uamsim.orchestration.trials import TrialContext, TrialSpec, load_done
 
-Mode = Literal["unfrozen", "frozen", "restored"]
+Mode = ESem | Literal["restored"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ def trained(context: TrialContext, trials: Sequence[TrialSpec]) -> list[Entrant]
 
 
 def controls(context: TrialContext, trials: Sequence[TrialSpec]) -> list[Entrant]:
-    """The random policy, and unfrozen policies made blind and deaf."""
+    """The random policy, and unfrozen policies made blind or deaf or told something else."""
     spec = context.spec
     entrants = []
     if "random" in spec.controls:

@@ -106,8 +106,7 @@ def provenance(spec: ExperimentSpec, run: dict[str, Any]) -> dict[str, Any]:
     return {
         "commit": commit,
         "dirty": dirty,
-        "versions": {"python": platform.python_version(), "uamsim": _version("uamsim")}
-        | {name: _version(name) for name in _PACKAGES},
+        "versions": versions(),
         "hardware": {
             "platform": platform.platform(),
             "processor": _processor(),
@@ -119,6 +118,13 @@ def provenance(spec: ExperimentSpec, run: dict[str, Any]) -> dict[str, Any]:
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "render_profile": spec.evaluation.render_profile,
         "command": run["command"],
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of Python, this package and those that decide its numbers."""
+    return {"python": platform.python_version(), "uamsim": _version("uamsim")} | {
+        name: _version(name) for name in _PACKAGES
     }
 
 

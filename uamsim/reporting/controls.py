@@ -1,4 +1,4 @@
-"""What the blind, deaf and random controls say about a result, in words."""
+"""What the random, blind, deaf and shuffled controls say about a result, in words."""
 
 from uamsim.reporting.comparisons import Policy, greater
 from uamsim.reporting.labels import MODE_TITLES, interval_text, variant_title
@@ -9,7 +9,7 @@ from uamsim.reporting.statistics import Estimate, difference
 def control_remarks(results: Results) -> list[str]:
     """Says in words whether each control can be told from the policy it belongs to."""
     remarks = []
-    for control in ("random", "blind", "deaf"):
+    for control in ("random", "blind", "deaf", "shuffled"):
         for task in results.tasks:
             rows = results.controls(control, task=task)
             for variant, mode in dict.fromkeys((row["variant"], row["e_sem"]) for row in rows):
@@ -33,6 +33,7 @@ _WITHOUT = {
     "random": "the task rewards more than chance",
     "blind": "the policy uses its cameras",
     "deaf": "the policy listens to the instruction",
+    "shuffled": "the policy does what it is told",
 }
 
 

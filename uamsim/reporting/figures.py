@@ -24,8 +24,9 @@ from uamsim.reporting.results import IN_DOMAIN, Results, pool
 from uamsim.reporting.statistics import Estimate
 from uamsim.reporting.svg import INK, style
 
-_LACKING = {"blind": ("o", -0.22), "deaf": ("^", 0.22)}
-"""Marker of a policy that lacks a sense, and its place on the policy's bar, in bar widths."""
+_LACKING = {"blind": ("o", -0.28), "deaf": ("^", 0.0), "shuffled": ("s", 0.28)}
+"""Marker of a policy that lacks a sense or is told something else, and its place on the policy's
+bar, in bar widths."""
 
 Drawing = Callable[[Results], Figure | None]
 
@@ -135,7 +136,7 @@ def sweep(results: Results) -> Figure | None:
 def _mark_controls(
     axes: Axes, results: Results, splits: Sequence[str], bar: tuple[float, float], policy: Policy
 ) -> None:
-    """The policy's own blind and deaf rates, on its bar at (x, width)."""
+    """The rates of the policy's own controls, on its bar at (x, width)."""
     for name, (marker, shift) in _LACKING.items():
         rows = [
             row
@@ -178,6 +179,10 @@ def _control_handles(results: Results, modes: Sequence[str]) -> list[Artist]:
     return handles
 
 
+KEEPING = ("frozen", "restored")
+"""Modes in which S stays S₀ by construction."""
+
+
 def tradeoff(results: Results) -> Figure | None:
     """Success against retention: one point a variant and mode.
 
@@ -187,13 +192,15 @@ def tradeoff(results: Results) -> Figure | None:
     strips = [
         m
         for m in results.modes
-        if m != "unfrozen" and any(results.success(v, m) for v in results.variants)
+        if m in KEEPING and any(results.success(v, m) for v in results.variants)
     ]
     points = {
-        v: (success, kept)
+        (v, m): (success, kept)
         for v in results.variants
-        if (success := results.success(v, "unfrozen")) is not None
-        and (kept := results.retained(v, "unfrozen", "delta")) is not None
+        for m in results.modes
+        if m not in KEEPING
+        and (success := results.success(v, m)) is not None
+        and (kept := results.retained(v, m, "delta")) is not None
     }
     if not points:
         return None
@@ -202,8 +209,17 @@ def tradeoff(results: Results) -> Figure | None:
     ratios = [3.2] + [1.3] * len(strips)
     panels = np.atleast_1d(figure.subplots(1, 1 + len(strips), sharey=True, width_ratios=ratios))
     plane: Axes = panels[0]
-    for i, (variant, (success, delta)) in enumerate(points.items()):
-        flipped = _errors(delta)
+    for (variant, mode), (success, delta) in points.items():
+        i, flipped = results.variants.index(variant), _errors(delta)
+        if mode != "unfrozen":
+            plane.annotate(
+                mode,
+                (1 - delta.value, success.value),
+                (8, 4),
+                textcoords="offset points",
+                color=colours[variant],
+                fontsize=8,
+            )
         plane.errorbar(
             1 - delta.value,
             success.value,
@@ -220,7 +236,7 @@ def tradeoff(results: Results) -> Figure | None:
     plane.axvline(1, color=INK, linewidth=0.8, linestyle=":")
     plane.set_xlabel("share of S kept after tuning, S / S₀ = 1 − Δ   →  better")
     plane.set_ylabel("in-domain success   →  better")
-    plane.set_title(MODE_TITLES["unfrozen"], loc="left")
+    plane.set_title("E_sem trained", loc="left")
     plane.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
     _percent_axis(plane)
     plane.set_ylim(-0.02, 1.04)

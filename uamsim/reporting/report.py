@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from uamsim.errors import StorageError
-from uamsim.reporting import tables
+from uamsim.reporting import suites, tables
 from uamsim.reporting.controls import control_remarks
 from uamsim.reporting.figures import figures
 from uamsim.reporting.findings import find
@@ -18,6 +18,7 @@ from uamsim.reporting.labels import MODE_TITLES, split_title, task_title, varian
 from uamsim.reporting.media import MediaReader
 from uamsim.reporting.results import Results
 from uamsim.reporting.svg import inline, standalone, to_svg
+from uamsim.reporting.tax import tax_table
 
 _VERDICTS = ("supported", "contradicted", "unresolved", "not run")
 
@@ -66,9 +67,12 @@ def _context(results: Results, media: MediaReader) -> dict[str, Any]:
         "counts": [(verdict, counts[verdict]) for verdict in _VERDICTS],
         "remarks": [*control_remarks(results), *tables.floor_remarks(results)],
         "modes": results.modes,
+        "tax": tax_table(results),
         "sweep": tables.sweep_table(results),
         "tasks": tables.task_table(results),
         "splits": {mode: tables.split_table(results, mode) for mode in results.modes},
+        "suites": suites.suite_table(results),
+        "comparisons": suites.comparison_table(results),
         "skills": tables.skills_table(results),
         "provenance": tables.provenance_table(results),
         "timing": tables.timing_table(results),

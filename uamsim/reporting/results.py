@@ -16,9 +16,17 @@ from uamsim.reporting.statistics import Estimate, over_seeds, rate, wider
 
 Row = dict[str, Any]
 
-MODES: tuple[str, ...] = ("unfrozen", "frozen", "restored")
+MODES: tuple[str, ...] = ("unfrozen", "frozen", "cotrained", "insulated", "restored")
 IN_DOMAIN = "in_domain"
-_VARIANTS = ("no_dorsal", "random_init", "vlm_init_vision", "vlm_init_query", "gen_init", "uam")
+_VARIANTS = (
+    "no_dorsal",
+    "random_init",
+    "vlm_init_vision",
+    "vlm_init_query",
+    "gen_init",
+    "uam",
+    "mlp_head",
+)
 _SPLITS = (
     IN_DOMAIN,
     "novel_object",
@@ -56,6 +64,8 @@ def validate_results(value: Mapping[str, Any]) -> None:
         ("controls", ("control", "variant", "e_sem", "seed", "task", "split")),
         ("retention", ("variant", "e_sem", "seed")),
         ("curves", ("variant", "e_sem", "seed", "task", "step")),
+        ("suites", ("control", "variant", "e_sem", "seed", "split")),
+        ("comparisons", ("control", "variant", "e_sem", "seed", "split")),
     ):
         counts = Counter(tuple(row[key] for key in keys) for row in value.get(part, ()))
         repeated = [key for key, count in counts.items() if count > 1]

@@ -115,7 +115,7 @@ def split_table(results: Results, mode: str) -> Table:
 
 
 def _control_groups(results: Results, *modes: str) -> dict[str, list[Row]]:
-    """Control rows by title, one group for each policy that was made blind or deaf."""
+    """Control rows by title, one group for each policy that has controls of its own."""
     groups: dict[str, list[Row]] = {}
     for row in results.raw["controls"]:
         if row["e_sem"] in (None, *modes):

@@ -25,6 +25,8 @@ from uamsim.serving.refs import PolicyRef
 
 ACTION_STREAM, GOAL_STREAM = 0, 1
 MAX_LOADED = 4
+PROMPT_MULTIPLE = 16
+"""Prompts are padded to a multiple of so many tokens, so that most of a batch share a call."""
 
 
 class VLMAnswerer:
@@ -104,6 +106,7 @@ class VLAPolicy:
             self.name += "+restored"
             _restore_e_sem(model, loaded, load_checkpoint(e_sem_from), e_sem_from)
         self.model = model.to(device)
+        self.model.prompt_multiple = PROMPT_MULTIPLE
 
     def act(self, inputs: Sequence[PolicyInput]) -> Float32[np.ndarray, "B T A"]:
         """See ``Policy.act``.
@@ -124,8 +127,9 @@ class VLAPolicy:
         return expand_targets(agent_pos, targets, self._steps_per_target)
 
     def batch_key(self, item: PolicyInput) -> int:
-        """Tokens of the prompt: padding to a longer one changes rounding, and so actions."""
-        return len(self.model.vlm.tokenizer.encode_prompt(item.instruction))
+        """Length of the padded prompt: a longer one changes rounding, and so actions."""
+        length = len(self.model.vlm.tokenizer.encode_prompt(item.instruction))
+        return -(-length // PROMPT_MULTIPLE)
 
     def answer(self, images: UInt8[np.ndarray, "B H W 3"], questions: Sequence[str]) -> list[str]:
         """Greedy answers of the model's own E_sem, one for each question and picture."""

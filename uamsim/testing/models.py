@@ -7,7 +7,6 @@ import torch
 
 from uamsim.models.batch import VLABatch
 from uamsim.models.config import (
-    VARIANTS,
     BackboneConfig,
     ExpertConfig,
     VAEConfig,
@@ -16,6 +15,7 @@ from uamsim.models.config import (
     VLMConfig,
 )
 from uamsim.models.tokenizer import Tokenizer
+from uamsim.models.variants import VARIANTS
 from uamsim.models.vla import VLA
 
 INSTRUCTIONS = ["press the red button", "把红色方块放进盘子", "put the green cube on the tray"]
@@ -36,6 +36,7 @@ def micro_config(variant: str, **overrides: object) -> VLAConfig:
         chunk=4,
         num_queries=5,
         num_euler_steps=3,
+        mlp_width=32,
         num_goal_steps=2,
     )
     return dataclasses.replace(VARIANTS[variant].apply(config), **overrides)
@@ -44,10 +45,11 @@ def micro_config(variant: str, **overrides: object) -> VLAConfig:
 def micro_vla(variant: str, seed: int = 0, **overrides: object) -> VLA:
     """A model whose zero-initialised parts are random too, so that tests see them."""
     vla = VLA(micro_config(variant, **overrides), make_tokenizer(), seed=seed)
+    generator = torch.Generator().manual_seed(seed)
     if vla.config.dorsal_input == "vae":
-        torch.nn.init.normal_(
-            vla.latent.llm2vae.weight, std=0.1, generator=torch.Generator().manual_seed(seed)
-        )
+        torch.nn.init.normal_(vla.latent.llm2vae.weight, std=0.1, generator=generator)
+    if vla.config.action_head == "mlp":
+        torch.nn.init.normal_(vla.head.token, generator=generator)
     return vla
 
 

@@ -1,7 +1,11 @@
 """Policies made from a spec, which check every request against it."""
 
+import os
+import signal
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
@@ -96,3 +100,44 @@ class BrokenPolicy(ReachPolicy):
             return chunks[:, :-1]
         chunks[rows] = np.nan
         return chunks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doomed:
+    """A picklable factory of a policy whose process comes to an end, once at each given input.
+
+    Attributes:
+        folder: of the marks of what has happened.
+        kill_at: (seed, step) of the inputs at which the process is killed.
+        hang_at: (seed, step) of those at which it does not return.
+        noise: as of ``ReachPolicy``.
+    """
+
+    folder: str
+    kill_at: tuple[tuple[int, int], ...] = ()
+    hang_at: tuple[tuple[int, int], ...] = ()
+    noise: float = 0.0
+
+    def __call__(self) -> "DoomedPolicy":
+        """The policy."""
+        return DoomedPolicy(plan=self, noise=self.noise)
+
+
+@dataclass(kw_only=True)
+class DoomedPolicy(ReachPolicy):
+    """See ``Doomed``."""
+
+    plan: Doomed
+
+    def act(self, inputs: Sequence[PolicyInput]) -> Float32[np.ndarray, "B T A"]:
+        """See ``Policy.act``."""
+        for item in inputs:
+            moment = item.seed, item.step
+            mark = Path(self.plan.folder) / f"{item.seed}-{item.step}"
+            if moment in self.plan.kill_at and not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            if moment in self.plan.hang_at and not mark.exists():
+                mark.touch()
+                time.sleep(3600)
+        return super().act(inputs)

@@ -1,0 +1,179 @@
+"""`uamsim evaluate` as a user meets it."""
+
+import asyncio
+import json
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from uamsim.cli import main
+from uamsim.contract import PolicyInput
+from uamsim.evaluation.ledger import read_ledger
+from uamsim.orchestration import evaluation
+from uamsim.orchestration.evaluation import Entrant, EvaluationRequest, find_entrants
+from uamsim.orchestration.tasks import list_tasks, resolve_environments
+from uamsim.serving.server import PolicyServer, ServeConfig
+from uamsim.testing.envs import REACH_ID
+from uamsim.testing.policies import ReachPolicy
+
+SMALL = ["--max-episode-steps", "40", "--workers", "0", "--out"]
+
+
+class DeafReach(ReachPolicy):
+    """Goes to the red block, whatever it is told."""
+
+    name = "deaf_reach"
+
+    def _place(self, item: PolicyInput) -> np.ndarray:
+        red = item.observation["pixels"]["primary"][..., 0] > 200
+        rows, columns = np.nonzero(red)
+        height, width = red.shape
+        if not len(rows):
+            return np.zeros(2)
+        return np.array([columns.mean() / (width - 1) * 2 - 1, 1 - rows.mean() / (height - 1) * 2])
+
+
+def reach(policy: type[ReachPolicy], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets "reach" name a trained policy."""
+    found = Entrant(name=policy().name, factory=policy, spec=policy().spec)
+    monkeypatch.setattr(evaluation, "find_policy", lambda request: found)
+
+
+def run(out: Path, *words: str) -> int:
+    return main(["evaluate", "--policy", "reach", "--env", REACH_ID, *words, *SMALL, str(out)])
+
+
+def test_it_leaves_everything_and_goes_on(tmp_path: Path, monkeypatch, capsys):
+    reach(ReachPolicy, monkeypatch)
+    out = tmp_path / "out"
+    splits = ["--split", "in_domain", "lighting@3+pinyin"]
+    assert run(out, "--episodes", "20", "--videos", "3", "--step", "700", *splits) == 0
+    shown = capsys.readouterr()
+    assert "\nblind " in shown.out
+    assert "lighting@3+pinyin 20/20" in shown.err
+    results = json.loads((out / "results.json").read_text())
+    assert results["episodes"] == {"asked": 120, "finished": 120}
+    rates = {(row["control"], row["split"]): row for row in results["rows"]}
+    assert len(rates) == 6
+    assert rates[None, "in_domain"]["rate"] == 1.0
+    assert rates["blind", "in_domain"]["ci_high"] < 1.0 == rates[None, "in_domain"]["ci_high"]
+    assert results["warnings"] == []
+    assert {row["control"] for row in results["controls"]} == {
+        "random",
+        "blind",
+        "deaf",
+        "shuffled",
+    }
+    assert pq.read_table(out / "episodes.parquet").num_rows == 120
+    assert pq.read_table(out / "rates.parquet").num_rows == 6
+    assert len(list((out / "videos").glob("*.mp4"))) == 3
+    log = EventAccumulator(str(out / "tensorboard")).Reload()
+    tags = [f"eval/uamsim_testing/in_domain/success{end}" for end in ("", "_lo", "_hi")]
+    assert set(tags) <= set(log.Tags()["scalars"])
+    assert [(e.step, e.value) for e in log.Scalars(tags[0])] == [(700, 1.0)]
+
+    before = read_ledger(out / "ledger.sqlite")
+    assert run(out, "--episodes", "20", "--videos", "3", *splits) == 0
+    assert "episodes ·" not in capsys.readouterr().err
+    assert run(out, "--episodes", "22", "--videos", "0", "--no-controls") == 0
+    assert "going on after 20 of 22 episodes" in capsys.readouterr().err
+    assert len(read_ledger(out / "ledger.sqlite")) == 122
+    after = read_ledger(out / "ledger.sqlite")
+    assert all(record in after for record in before)
+
+
+def test_a_control_that_cannot_be_told_from_the_policy_is_named(
+    tmp_path: Path, monkeypatch, capsys
+):
+    reach(DeafReach, monkeypatch)
+    assert run(tmp_path / "out", "--episodes", "20", "--videos", "0") == 0
+    warnings = json.loads((tmp_path / "out" / "results.json").read_text())["warnings"]
+    named = [
+        control
+        for control in ("random", "blind", "deaf", "shuffled")
+        for sentence in warnings
+        if f"its {control} control" in sentence
+    ]
+    assert named == ["deaf", "shuffled"]
+    assert "cannot be told from" in warnings[0]
+    assert warnings[0] in capsys.readouterr().out
+
+
+def test_chance_and_the_expert(tmp_path: Path, capsys):
+    words = ["evaluate", "--env", "press_button", "--episodes", "1", "--workers", "0", "--videos"]
+    for policy in ("random", "expert"):
+        out = ["1", "--out", str(tmp_path), "--policy", policy]
+        assert main([*words, *out, "--max-episode-steps", "60"]) == 0
+    records = read_ledger(tmp_path / "ledger.sqlite")
+    assert [record.policy for record in records] == ["expert", "random"]
+    assert all(record.num_steps <= 60 for record in records)
+    assert len(list((tmp_path / "videos").glob("press_button-*.mp4"))) == 2
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """The address of a server of ``ReachPolicy``."""
+    loop, stop, ready = asyncio.new_event_loop(), asyncio.Event(), queue.Queue[str]()
+    serving = PolicyServer(ReachPolicy(), ServeConfig(port=0, batch_size=4))
+    thread = threading.Thread(
+        target=lambda: loop.run_until_complete(serving.run(stop, ready.put)), daemon=True
+    )
+    thread.start()
+    yield ready.get(timeout=20)
+    loop.call_soon_threadsafe(stop.set)
+    thread.join(20)
+    loop.close()
+
+
+def test_a_server_plays_what_its_policy_plays(tmp_path: Path, server: str, monkeypatch):
+    words = ["--env", REACH_ID, "--episodes", "6", "--videos", "1", "--no-controls", *SMALL]
+    for out in ("a", "a"):
+        assert main(["evaluate", "--policy", server, *words, str(tmp_path / out)]) == 0
+    served = read_ledger(tmp_path / "a" / "ledger.sqlite")
+    assert {record.policy for record in served} == {served[0].policy}
+    assert served[0].policy.startswith("reach:")
+    reach(ReachPolicy, monkeypatch)
+    assert run(tmp_path / "b", "--episodes", "6", "--videos", "0", "--no-controls") == 0
+    own = read_ledger(tmp_path / "b" / "ledger.sqlite")
+    assert [replace(record, policy="reach") for record in served] == own
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--policy", "nothing.safetensors"], "expected a checkpoint"),
+        (["--policy", "ws://127.0.0.1:1"], "policy server"),
+        (["--policy", "deaf:random"], "looks at nothing"),
+        (["--policy", "random", "--env", "pick_plce"], "Did you mean 'pick_place'"),
+        (["--policy", "random", "--env", "press_button", "--split", "pinyn"], "'pinyin'"),
+        (["--policy", "random", "--episodes", "0"], "--episodes must be at least 1"),
+        (["--policy", "random", "--inference", "1"], "--workers of at least 1"),
+        (["--policy", "random", "--latency-s", "1"], "need --realtime"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, capsys, monkeypatch, words, message: str):
+    monkeypatch.setattr("uamsim.serving.client.time.sleep", lambda _: None)
+    assert main(["evaluate", "--out", str(tmp_path / "out"), "--workers", "0", *words]) in (1, 2)
+    assert message in capsys.readouterr().err
+
+
+def test_worlds_tasks_and_ids_are_environments():
+    assert list(resolve_environments(["aloha"])) == list(list_tasks("aloha").values())
+    found = resolve_environments(["pick_place", REACH_ID, "pick_place"])
+    assert list(found.values()) == ["aloha", "uamsim_testing"]
+
+
+def test_controls_join_trained_policies_in_domain(monkeypatch):
+    reach(ReachPolicy, monkeypatch)
+    names = [e.control for e in find_entrants(EvaluationRequest(policy="reach"))]
+    assert names == [None, "random", "blind", "deaf", "shuffled"]
+    assert len(find_entrants(EvaluationRequest(policy="reach", split=("pinyin",)))) == 1
+    monkeypatch.undo()
+    assert len(find_entrants(EvaluationRequest(policy="random"))) == 1

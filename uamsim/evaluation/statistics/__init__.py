@@ -1,0 +1,48 @@
+"""Intervals on success rates, comparisons of policies on the same episodes, and planning.
+
+For an evaluation engine: ``success_rates`` and ``suite_average`` of what is finished, and one
+``SequentialComparison`` for two policies that run the same episodes and may stop early.
+"""
+
+from uamsim.evaluation.statistics.factors import interaction
+from uamsim.evaluation.statistics.intervals import (
+    Estimate,
+    Rate,
+    rate,
+    success_rates,
+    suite_average,
+    wilson_interval,
+)
+from uamsim.evaluation.statistics.paired import (
+    Comparison,
+    compare,
+    mcnemar_exact,
+    paired_difference,
+)
+from uamsim.evaluation.statistics.planning import (
+    Design,
+    episodes_for,
+    power_of,
+    resolvable_difference,
+)
+from uamsim.evaluation.statistics.sequential import SequentialComparison, Verdict
+
+__all__ = [
+    "Comparison",
+    "Design",
+    "Estimate",
+    "Rate",
+    "SequentialComparison",
+    "Verdict",
+    "compare",
+    "episodes_for",
+    "interaction",
+    "mcnemar_exact",
+    "paired_difference",
+    "power_of",
+    "rate",
+    "resolvable_difference",
+    "success_rates",
+    "suite_average",
+    "wilson_interval",
+]

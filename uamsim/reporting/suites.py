@@ -1,0 +1,79 @@
+"""Tables of suite averages and of policies compared on the same episodes."""
+
+from uamsim.reporting.labels import (
+    MODE_TITLES,
+    interval_text,
+    points,
+    split_title,
+    variant_title,
+)
+from uamsim.reporting.results import Results, Row
+from uamsim.reporting.statistics import Estimate
+from uamsim.reporting.tables import Table
+
+_VERDICTS = {"first": "worse", "second": "better", "equivalent": "equivalent"}
+
+
+def suite_table(results: Results) -> Table:
+    """Mean over tasks of every policy and control on every split, with both intervals."""
+    return Table(
+        head=["policy", "split", "tasks", "episodes", "mean of the tasks", "clustered by task"],
+        rows=[
+            [
+                _policy(row, results),
+                split_title(row["split"]),
+                str(row["tasks"]),
+                str(row["episodes"]),
+                interval_text(_estimate(row, row["rate"], "ci")),
+                interval_text(_estimate(row, row["rate"], "clustered")),
+            ]
+            for row in results.raw.get("suites", ())
+        ],
+        note="Every task has the same weight. The first 95% interval is about these tasks and "
+        "other episodes of them; the second, clustered by task, about tasks like these, which a "
+        "few of them say little about.",
+    )
+
+
+def comparison_table(results: Results) -> Table:
+    """Policies beside a reference on the same episodes, split by split."""
+    return Table(
+        head=["policy", "beside", "split", "pairs", "difference", "McNemar's p", "sequential test"],
+        rows=[
+            [
+                _policy(row, results),
+                variant_title(row["reference"]),
+                split_title(row["split"]),
+                str(row["episodes"]),
+                points(_estimate(row, row["difference"], "ci")),
+                f"{row['p_value']:.3g}",
+                _verdict(row),
+            ]
+            for row in results.raw.get("comparisons", ())
+        ],
+        note="Paired bootstrap with 95% interval; exact test; anytime-valid test at 0.05 with the "
+        "pair at which it could have stopped. Each row is a test by itself: of 20 without a "
+        "difference one is expected below 0.05.",
+    )
+
+
+def _estimate(row: Row, value: float, interval: str) -> Estimate:
+    return Estimate(
+        value=value, low=row[f"{interval}_low"], high=row[f"{interval}_high"], n=row["episodes"]
+    )
+
+
+def _verdict(row: Row) -> str:
+    if row["verdict"] == "undecided":
+        return "undecided"
+    return f"{_VERDICTS[row['verdict']]}, after {row['decided_after']}"
+
+
+def _policy(row: Row, results: Results) -> str:
+    parts = [
+        row["control"] or "",
+        variant_title(row["variant"]) if row["variant"] else "",
+        MODE_TITLES.get(row["e_sem"], row["e_sem"]) if row["e_sem"] else "",
+        f"seed {row['seed']}" if len(results.seeds) > 1 and row["variant"] else "",
+    ]
+    return ", ".join(filter(None, parts))
