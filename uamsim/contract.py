@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 
 import numpy as np
@@ -282,14 +283,26 @@ class EpisodeRecord:
         return content_hash([self.policy, self.env_id, self.split, self.seed, self.render_profile])
 
 
+ADDED: Mapping[str, bool] = MappingProxyType({"added": True})
+"""``field(default=..., metadata=ADDED)``: a field of a config that came later. At its default it
+is left out of JSON, so that what was made before keeps its hash."""
+
+
+def json_fields(value: Any) -> dict[str, Any]:
+    """A dataclass's fields that go into JSON: all but those of ``ADDED`` at their default."""
+    return {
+        f.name: getattr(value, f.name)
+        for f in dataclasses.fields(value)
+        if not f.metadata.get("added") or getattr(value, f.name) != f.default
+    }
+
+
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces; dataclasses become objects, tuples become arrays."""
 
     def default(item: Any) -> Any:
         if dataclasses.is_dataclass(item) and not isinstance(item, type):
-            return {"type": type(item).__name__} | {
-                f.name: getattr(item, f.name) for f in dataclasses.fields(item)
-            }
+            return {"type": type(item).__name__} | json_fields(item)
         raise TypeError(f"{type(item).__name__} is not a JSON value")
 
     return json.dumps(

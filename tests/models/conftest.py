@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from uamsim.models.config import VARIANTS
+from uamsim.models.variants import VARIANTS
 
 torch.set_num_threads(1)
 

@@ -19,7 +19,6 @@ from uamsim.errors import (
 from uamsim.models.checkpoint import build_model, load_checkpoint, save_checkpoint
 from uamsim.models.config import (
     PRESETS,
-    VARIANTS,
     ModelConfig,
     VAEConfig,
     VLAConfig,
@@ -31,6 +30,7 @@ from uamsim.models.sizes import count_parameters, flops_per_sample
 from uamsim.models.state import assign
 from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.vae import VAE
+from uamsim.models.variants import VARIANTS
 from uamsim.models.vision import to_unit
 from uamsim.models.vlm import VLM, pack_answers
 from uamsim.testing.models import make_batch, make_tokenizer, micro_config, micro_vla

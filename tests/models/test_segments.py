@@ -3,11 +3,12 @@ import torch
 from torch.nn.attention.flex_attention import create_block_mask, create_mask
 
 from uamsim.errors import ConfigError
-from uamsim.models.segments import PADDING, Kind, Layout, Segment
+from uamsim.models.segments import PADDING, Kind, Layout, Segment, additive
 from uamsim.testing.models import micro_vla
 
 TABLE = {
     ("no_dorsal", ()): ["V", "VL", "VLS", "VLSA"],
+    ("mlp_head", ()): ["V", "VL", "VLA"],
     ("gen_init", ()): ["V", "VL", "VLC", "VLCS", "VLCSA"],
     ("uam", ("G_t", "G_1")): ["V", "VL", "VLC", "VLCg", "VLCG", "VLCGS", "VLCGSA"],
 }
@@ -70,6 +71,28 @@ def test_dense_and_compiled_masks_agree(variant: str) -> None:
     tiles = torch.nn.functional.pad(dense, (0, -length % 16, 0, -length % 16))
     any_seen = tiles.unflatten(3, (-1, 16)).unflatten(2, (-1, 16)).any((3, 5))
     assert torch.equal(block.to_dense().bool(), any_seen)
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+def test_dense_and_compiled_masks_give_the_same_states(variant: str) -> None:
+    vla = micro_vla(variant)
+    layout = vla.layout(5, goals=["G_t", "G_1"] if vla.config.dynamics else [])
+    docs = torch.zeros(2, layout.length, dtype=torch.long)
+    docs[1, layout.span("L")] = torch.tensor([0, 0, 0, PADDING, PADDING])
+    rotary = vla.vlm.mot.rotary(layout.positions(torch.tensor([5, 3])))
+    widths = {n: vla.vlm.mot.layer(0).expert(n).o.out_features for n in vla.vlm.mot.norms}
+    x = {
+        name: torch.randn(2, span.stop - span.start, width, generator=torch.Generator())
+        for name, width in widths.items()
+        for span in [layout.expert_span(name)]
+    }
+    length = layout.length
+    block = create_block_mask(layout.mask_mod(docs), 2, None, length, length, device="cpu")
+    with torch.no_grad():
+        dense = vla.vlm.mot(x, rotary, additive(layout.dense_mask(docs))).hidden
+        compiled = vla.vlm.mot(x, rotary, block).hidden
+    for name, states in dense.items():
+        torch.testing.assert_close(compiled[name], states, atol=1e-5, rtol=1e-5)
 
 
 def test_packed_pairs_are_isolated() -> None:

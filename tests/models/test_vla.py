@@ -6,12 +6,14 @@ from torch import Tensor
 
 from uamsim.errors import CheckpointError, ConfigError, ShapeError
 from uamsim.models.batch import VLABatch
-from uamsim.models.config import VARIANTS, ExpertConfig
+from uamsim.models.config import ExpertConfig
 from uamsim.models.flow import goal_start
 from uamsim.models.generator import Generator
+from uamsim.models.initial import init_from
 from uamsim.models.mot import MoTOutput
 from uamsim.models.sequence import plan
 from uamsim.models.vae import VAE
+from uamsim.models.variants import TABLE_1, VARIANTS
 from uamsim.models.vla import VLA
 from uamsim.models.vlm import SEM, VLM
 from uamsim.testing.models import INSTRUCTIONS, make_batch, micro_config, micro_vla
@@ -34,22 +36,24 @@ def full_pass(vla: VLA, batch: VLABatch, goal: Tensor | None, **kwargs: bool) ->
     return vla(batch, noise, t_B, goal=block, goal_start_BTC=start, **kwargs)
 
 
-def test_goal_picture_never_reaches_the_actions() -> None:
-    vla = micro_vla("uam")
+def test_goal_picture_never_reaches_the_actions(variant: str) -> None:
+    vla = micro_vla(variant)
     batch = make_batch(vla)
     assert batch.goal_latents is not None
-    one = full_pass(vla, batch, batch.goal_latents).hidden["act"]
-    other = full_pass(vla, batch, batch.goal_latents.flip(0) * 3).hidden["act"]
-    assert torch.equal(one, other)
+    other = dataclasses.replace(batch, goal_latents=batch.goal_latents.flip(0) * 3)
+    passes = [full_pass(vla, b, b.goal_latents).hidden[vla.actor] for b in (batch, other)]
+    assert torch.equal(*passes)
+    losses = [vla.losses(b, generator()) for b in (batch, other)]
+    assert torch.equal(losses[0]["action"], losses[1]["action"])
+    assert torch.equal(losses[0]["total"], losses[1]["total"]) != vla.config.dynamics
 
 
-def test_removing_the_noised_goal_leaves_the_actions() -> None:
-    vla = micro_vla("uam")
+def test_removing_the_noised_goal_leaves_the_actions(variant: str) -> None:
+    vla = micro_vla(variant)
     batch = make_batch(vla)
-    with_goal = full_pass(vla, batch, batch.goal_latents).hidden["act"]
-    torch.testing.assert_close(
-        full_pass(vla, batch, None).hidden["act"], with_goal, atol=1e-5, rtol=1e-5
-    )
+    with_goal = full_pass(vla, batch, batch.goal_latents).hidden[vla.actor]
+    without = full_pass(vla, batch, None).hidden[vla.actor]
+    torch.testing.assert_close(without, with_goal, atol=1e-5, rtol=1e-5)
 
 
 def test_e_sem_computes_what_the_vlm_alone_computes(variant: str) -> None:
@@ -62,7 +66,7 @@ def test_e_sem_computes_what_the_vlm_alone_computes(variant: str) -> None:
     rotary, mask = plan(vlm.layout(prompts.ids.shape[1]), vlm.mot, prompts)
     x = vlm.embed_prefix(vlm.view_features(batch.images), prompts.ids)
     alone = vlm.mot({SEM: x}, rotary, mask).hidden[SEM]
-    torch.testing.assert_close(inside, alone, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(inside[:, : x.shape[1]], alone, atol=1e-5, rtol=1e-5)
     questions = ["press the red button", "红色方块", "where?"]
     assert vla.vlm.answer(batch.images[:, 0], questions) == vlm.answer(
         batch.images[:, 0], questions
@@ -73,7 +77,7 @@ def test_action_gradients_reach_every_expert(variant: str) -> None:
     vla = micro_vla(variant)
     vla.losses(make_batch(vla), generator())["action"].backward()
     layer = vla.vlm.mot.layer(0)
-    names = [SEM, "act"] + (["dor"] if vla.config.has_dorsal else [])
+    names = {SEM, vla.actor} | ({"dor"} if vla.config.has_dorsal else set())
     for name in names:
         gradient = layer.expert(name).qkv.weight.grad
         assert gradient is not None, name
@@ -119,9 +123,10 @@ def test_cached_inference_equals_the_full_forward(variant: str) -> None:
         goal_noise = torch.randn(batch.latents.shape, generator=generator(2))
         start = goal_start(batch.latents, goal_noise, vla.config.goal_start)
     cached = vla.sample_actions(batch.images, INSTRUCTIONS, batch.proprio, noise, goal_noise)
-    full = vla(batch, noise, torch.ones(len(noise)), goal_start_BTC=start)
-    velocity = vla.action.velocity(full.hidden["act"])
-    torch.testing.assert_close(cached, noise - velocity, atol=1e-5, rtol=1e-5)
+    hidden = vla(batch, noise, torch.ones(len(noise)), goal_start_BTC=start).hidden[vla.actor]
+    head = vla.config.action_head == "mlp"
+    full = vla.head.actions(hidden) if head else noise - vla.action.velocity(hidden)
+    torch.testing.assert_close(cached, full, atol=1e-5, rtol=1e-5)
 
 
 def test_sampled_actions_do_not_depend_on_the_batch(variant: str) -> None:
@@ -158,7 +163,7 @@ def test_losses_fall(variant: str) -> None:
     parameters = [p for p in vla.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=3e-3)
     first = vla.losses(batch, generator())["total"]
-    for _ in range(15):
+    for _ in range(30):
         optimizer.zero_grad()
         vla.losses(batch, generator())["total"].backward()
         optimizer.step()
@@ -171,7 +176,7 @@ def test_init_from_puts_weights_where_the_variant_says(variant: str) -> None:
     vlm = VLM(config.vlm, vla.tokenizer, seed=11)
     pretrained = Generator(config.generator, vla.tokenizer, seed=12)
     vae = VAE(config.vae, seed=13)
-    vla.init_from(vlm.state_dict(), vae.state_dict(), pretrained.dorsal_state())
+    init_from(vla, vlm.state_dict(), vae.state_dict(), pretrained.dorsal_state())
     assert all(
         torch.equal(p, q)
         for (_, p), (_, q) in zip(vla.vlm.sem_parameters(), vlm.named_parameters(), strict=True)
@@ -193,11 +198,11 @@ def test_init_from_says_what_is_missing() -> None:
     vla = micro_vla("uam")
     vlm = VLM(vla.config.vlm, vla.tokenizer)
     with pytest.raises(ConfigError, match="vae_state"):
-        vla.init_from(vlm.state_dict())
+        init_from(vla, vlm.state_dict())
     state = vlm.state_dict() | {"stray": torch.zeros(1)}
     del state["embed.weight"]
     with pytest.raises(CheckpointError, match=r"missing: embed\.weight; extra: stray"):
-        vla.init_from(state)
+        init_from(vla, state)
 
 
 def test_attention_maps_are_distributions_on_the_grids(variant: str) -> None:
@@ -263,7 +268,7 @@ def test_contradicting_configs_are_refused(wrong: dict[str, object]) -> None:
 
 
 def test_variants_cover_table_1() -> None:
-    assert list(VARIANTS) == [
+    assert list(TABLE_1) == [
         "no_dorsal",
         "random_init",
         "vlm_init_vision",
@@ -271,6 +276,7 @@ def test_variants_cover_table_1() -> None:
         "gen_init",
         "uam",
     ]
+    assert [*TABLE_1, "mlp_head"] == list(VARIANTS)
 
 
 def test_losses_stay_on_the_device_of_the_model(variant: str) -> None:

@@ -1,19 +1,24 @@
 """Pretraining and tuning on the real worlds, with micro models and a handful of steps."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from uamsim.contract import Observation, PolicyInput
+from uamsim.data.action_data import ActionDataset
 from uamsim.data.config import DemonstrationConfig, SceneChangeConfig, VQAConfig
 from uamsim.data.demonstrations import collect_demonstrations
 from uamsim.data.scene_change import generate_scene_changes
 from uamsim.data.vqa import VQADataset, corpus, generate_vqa
+from uamsim.errors import ConfigError
 from uamsim.models.checkpoint import load_checkpoint
-from uamsim.models.config import VARIANTS
+from uamsim.models.variants import VARIANTS
+from uamsim.models.vlm import VLM
 from uamsim.serving.policy import VLAPolicy
 from uamsim.testing.models import micro_config
-from uamsim.training.config import OptimConfig, PretrainingConfig, TuningConfig
+from uamsim.training.config import OptimConfig, PretrainingConfig, Questions, TuningConfig
 from uamsim.training.pretraining import (
     MODEL_NAME,
     pretrain_generator,
@@ -84,7 +89,18 @@ def start(tmp_path_factory):
     return root
 
 
-def run(start, out, variant, *, trainable=True, stop_at=None):
+def run(
+    start,
+    out,
+    variant,
+    *,
+    trainable=True,
+    stop_at=None,
+    share=0.0,
+    clip=1.0,
+    report=silent,
+    **model,
+):
     steps = []
 
     def on_snapshot(step, checkpoint):
@@ -94,8 +110,8 @@ def run(start, out, variant, *, trainable=True, stop_at=None):
         steps.append(step)
 
     last = tune(
-        TUNING,
-        micro_config(variant),
+        dataclasses.replace(TUNING, vqa_share=share, grad_clip=clip),
+        micro_config(variant, **model),
         e_sem_trainable=trainable,
         dataset_root=start / "demonstrations",
         cameras=("primary",),
@@ -104,13 +120,18 @@ def run(start, out, variant, *, trainable=True, stop_at=None):
         generator_path=start / "generator" / MODEL_NAME,
         out=out,
         seed=0,
-        report=silent,
+        report=report,
         on_snapshot=on_snapshot,
+        questions=Questions(root=start / "vqa", pretraining=PRETRAINING) if share else None,
     )
     return last, steps
 
 
-@pytest.mark.parametrize("variant", list(VARIANTS))
+@pytest.fixture(params=list(VARIANTS))
+def variant(request):
+    return request.param
+
+
 def test_every_variant_is_tuned_and_acts(start, tmp_path, variant):
     checkpoint, steps = run(start, tmp_path, variant)
     assert steps == [2, 4]
@@ -137,6 +158,89 @@ def test_frozen_e_sem_stays_and_unfrozen_moves(start, tmp_path):
     for name, value in sem_state(frozen).items():
         assert torch.equal(value, before[name])
     assert any(not torch.equal(v, before[n]) for n, v in sem_state(unfrozen).items())
+
+
+def test_cotraining_and_insulation_change_e_sem_as_they_say(start, tmp_path, variant):
+    before = dict(load_checkpoint(start / "vlm" / MODEL_NAME).build_vlm().named_parameters())
+    rows = []
+    run(start, tmp_path / "alone", variant, insulated=True)
+    for name, value in sem_state(tmp_path / "alone" / "step-000004.safetensors").items():
+        assert torch.equal(value, before[name]), name
+    states = {}
+    for name, more in (("mixed", {}), ("again", {}), ("shielded", {"insulated": True})):
+        last, _ = run(
+            start,
+            tmp_path / name,
+            variant,
+            share=0.5,
+            report=lambda step, total, metrics: rows.append(metrics),
+            **more,
+        )
+        states[name] = load_checkpoint(last).state
+    assert all(row["vqa"] > 0 for row in rows)
+    assert rows[0]["total"] == pytest.approx(
+        rows[0]["action"] + rows[0].get("dynamics", 0) + rows[0]["vqa"]
+    )
+    assert all(torch.equal(states["mixed"][n], states["again"][n]) for n in states["mixed"])
+    sem = sem_state(tmp_path / "shielded" / "step-000004.safetensors")
+    assert any(not torch.equal(v, before[n]) for n, v in sem.items())
+
+
+def test_insulated_e_sem_does_not_depend_on_what_acts(start, tmp_path):
+    states = []
+    for variant in ("no_dorsal", "uam", "mlp_head"):
+        # Clipping by the norm of all gradients would couple them.
+        last, _ = run(start, tmp_path / variant, variant, share=0.5, clip=1e9, insulated=True)
+        states.append(sem_state(last))
+    for other in states[1:]:
+        assert all(torch.equal(v, other[n]) for n, v in states[0].items())
+
+
+@pytest.mark.parametrize(
+    ("share", "pictures"), [(0.0, 0), (0.01, 1), (0.25, 11), (0.5, 32), (0.75, 96)]
+)
+def test_share_of_questions_is_honoured(share, pictures):
+    config = TuningConfig(vqa_share=share)
+    assert config.vqa_batch_size == pictures
+    if share > 0.1:
+        assert pictures / (pictures + config.batch_size) == pytest.approx(share, abs=0.01)
+
+
+def test_cotraining_uses_that_many_pictures_and_leaves_the_action_batches(
+    start, tmp_path, monkeypatch
+):
+    asked, batches = [], []
+    answer_loss, sample = VLM.answer_loss, ActionDataset.sample
+
+    def counting(self, images, questions, answers):
+        asked.append((len(images), questions))
+        return answer_loss(self, images, questions, answers)
+
+    def recording(self, *args, **kwargs):
+        batch = sample(self, *args, **kwargs)
+        batches.append(batch["frame_ids"])
+        return batch
+
+    monkeypatch.setattr(VLM, "answer_loss", counting)
+    monkeypatch.setattr(ActionDataset, "sample", recording)
+    run(start, tmp_path / "plain", "no_dorsal")
+    assert asked == []
+    run(start, tmp_path / "mixed", "no_dorsal", share=0.6)
+    assert [count for count, _ in asked] == [6] * TUNING.steps
+    assert asked[0][1] != asked[1][1]
+    assert len(batches) == 2 * TUNING.steps
+    for plain, mixed in zip(batches[: TUNING.steps], batches[TUNING.steps :], strict=True):
+        assert np.array_equal(plain, mixed)
+
+
+def test_cotraining_needs_a_trained_e_sem(start, tmp_path):
+    with pytest.raises(ConfigError, match="needs questions and an E_sem that is trained"):
+        run(start, tmp_path, "uam", trainable=False, share=0.5)
+
+
+def test_an_mlp_head_is_trained_on_quantiles(start, tmp_path):
+    last, _ = run(start, tmp_path, "mlp_head")
+    assert load_checkpoint(last).extra["normalizer"]["mode"] == "quantile"
 
 
 def test_killed_tuning_repeats_the_snapshot_and_ends_the_same(start, tmp_path):

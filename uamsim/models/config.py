@@ -1,7 +1,7 @@
 """Sizes and wiring of every model as frozen JSON values; nothing here imports torch.
 
 The defaults are the tiny world's; ``PRESETS`` also holds `small` (one GPU) and `paper` (the
-sizes of BAGEL-7B-MoT). ``VARIANTS`` are the six rows of Table 1 of the UAM paper.
+sizes of BAGEL-7B-MoT).
 """
 
 import dataclasses
@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from uamsim.contract import ACTION_DIM
+from uamsim.contract import ACTION_DIM, ADDED
 from uamsim.errors import ConfigError
 from uamsim.registry import Registry
 
 DorsalInput = Literal["none", "vae", "vit", "query"]
 DorsalInit = Literal["none", "random", "vlm", "generator"]
 GoalStart = Literal["residual", "noise"]
+ActionHead = Literal["flow", "mlp"]
 ConfigT = TypeVar("ConfigT")
 
 
@@ -172,9 +173,15 @@ class GeneratorConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class VLAConfig:
-    """Any row of Table 1. Build one with ``VARIANTS[name].apply(PRESETS[scale])``.
+    """Any row of Tables 1 and 3. Build one with ``VARIANTS[name].apply(PRESETS[scale])``.
 
     Attributes:
+        action_head: "flow" is an action expert of its own that removes noise (pi0); "mlp" one more
+            token of E_sem whose last state an MLP turns into the chunk (VLM4VLA).
+        mlp_width: of the MLP head's first layer after E_sem; VLM4VLA has 1024.
+        gripper_dims: of the action, which an MLP head predicts as open or closed.
+        insulated: knowledge insulation: what the other experts read of E_sem (an MLP head: the
+            whole of E_sem) passes no gradient back, so no action or dynamics loss changes E_sem.
         dorsal_input: tokens of the dorsal expert: clean VAE latents of the primary view, the
             shared ViT's tokens through a connector of their own, or learnable queries.
         dorsal_init: what its weights start from.
@@ -206,8 +213,14 @@ class VLAConfig:
     num_queries: int = 24
     num_euler_steps: int = 10
     num_goal_steps: int = 20
+    action_head: ActionHead = field(default="flow", metadata=ADDED)
+    mlp_width: int = field(default=1024, metadata=ADDED)
+    gripper_dims: tuple[int, ...] = field(default=(6, 13), metadata=ADDED)
+    insulated: bool = field(default=False, metadata=ADDED)
 
     def __post_init__(self) -> None:
+        if self.action_head == "mlp":
+            self._check_mlp()
         if self.dynamics and self.dorsal_input != "vae":
             raise ConfigError(
                 f"dynamics needs dorsal_input 'vae' to predict latents; got {self.dorsal_input!r}."
@@ -224,6 +237,19 @@ class VLAConfig:
         if self.dorsal_init == "vlm" and self.dorsal != self.vlm.expert:
             raise ConfigError(
                 f"E_dor can copy E_sem only at its sizes {self.vlm.expert}; got {self.dorsal}."
+            )
+
+    def _check_mlp(self) -> None:
+        if self.dorsal_input != "none":
+            raise ConfigError(
+                "an MLP head reads E_sem alone, so it needs dorsal_input 'none'; got "
+                f"{self.dorsal_input!r}."
+            )
+        dims = set(self.gripper_dims)
+        if not dims or len(dims) < len(self.gripper_dims) or not dims < set(range(self.action_dim)):
+            raise ConfigError(
+                f"gripper_dims must name some of the action's {self.action_dim} dimensions, each "
+                f"once; got {self.gripper_dims}."
             )
 
     @property
@@ -256,60 +282,6 @@ class VLAConfig:
 
 ModelConfig = VLMConfig | VAEConfig | GeneratorConfig | VLAConfig
 
-
-@dataclass(frozen=True, kw_only=True)
-class Variant:
-    """One row of Table 1: how the dorsal expert is fed, initialised and supervised."""
-
-    summary: str
-    dorsal_input: DorsalInput
-    dorsal_init: DorsalInit
-    dynamics: bool = False
-
-    def apply(self, config: VLAConfig) -> VLAConfig:
-        """``config`` turned into this variant, all sizes kept."""
-        return dataclasses.replace(
-            config,
-            dorsal_input=self.dorsal_input,
-            dorsal_init=self.dorsal_init,
-            dynamics=self.dynamics,
-        )
-
-
-VARIANTS: Registry[Variant] = Registry("variant")
-VARIANTS.add(
-    "no_dorsal",
-    Variant(summary="2 experts, as pi0", dorsal_input="none", dorsal_init="none"),
-)
-VARIANTS.add(
-    "random_init",
-    Variant(summary="E_dor from random weights", dorsal_input="vit", dorsal_init="random"),
-)
-VARIANTS.add(
-    "vlm_init_vision",
-    Variant(summary="E_dor a copy of E_sem, ViT tokens", dorsal_input="vit", dorsal_init="vlm"),
-)
-VARIANTS.add(
-    "vlm_init_query",
-    Variant(
-        summary="E_dor a copy of E_sem, learnable queries", dorsal_input="query", dorsal_init="vlm"
-    ),
-)
-VARIANTS.add(
-    "gen_init",
-    Variant(
-        summary="E_dor from the generator, VAE tokens", dorsal_input="vae", dorsal_init="generator"
-    ),
-)
-VARIANTS.add(
-    "uam",
-    Variant(
-        summary="E_dor from the generator, with dynamics",
-        dorsal_input="vae",
-        dorsal_init="generator",
-        dynamics=True,
-    ),
-)
 
 PRESETS: Registry[VLAConfig] = Registry("model preset")
 # Hardly any time near the data is drawn, so steps there would only add jitter: two suffice.

@@ -43,19 +43,28 @@ def run_layout(
         x: expert name -> [B, T, W], in the layout's order.
         prompts: the text in L, whose padding nobody sees.
         keep: as for ``MoT``.
-        freeze_sem: E_sem runs first and without gradients; the others read its keys and values.
-            Its own states are then not returned.
+        freeze_sem: V and L run first and without gradients; the others read their keys and
+            values, and what else goes through E_sem has no gradient to its weights. The states of
+            V and L are then not returned.
     """
     rotary, mask = plan(layout, mot, prompts)
     if not freeze_sem:
         return mot(x, rotary, mask, keep=keep)
-    stop = layout.expert_span(SEM).stop
+    stop = layout.span("L").stop
     with torch.no_grad():
         head = (rotary[0][:, :stop], rotary[1][:, :stop])
-        prefix = mot({SEM: x[SEM]}, head, mask[:, :, :stop, :stop], keep={})
+        prefix = mot({SEM: x[SEM][:, :stop]}, head, mask[:, :, :stop, :stop], keep={})
     tail = (rotary[0][:, stop:], rotary[1][:, stop:])
     rest = {name: tokens for name, tokens in x.items() if name != SEM}
-    return mot(rest, tail, mask[:, :, stop:], past=prefix.cache, keep=keep)
+    acting = x[SEM][:, stop:]
+    if not acting.shape[1]:
+        return mot(rest, tail, mask[:, :, stop:], past=prefix.cache, keep=keep)
+    return torch.func.functional_call(
+        mot,
+        {name: parameter.detach() for name, parameter in mot.named_parameters()},
+        ({SEM: acting, **rest}, tail, mask[:, :, stop:]),
+        {"past": prefix.cache, "keep": keep},
+    )
 
 
 @dataclass(frozen=True)

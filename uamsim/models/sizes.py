@@ -94,6 +94,19 @@ def _action_io(config: VLAConfig) -> int:
     return inputs + time + _linear(width, config.action_dim)
 
 
+def _mlp(width: int, outputs: int) -> int:
+    return (
+        _linear(width, width // 2) + _linear(width // 2, width // 4) + _linear(width // 4, outputs)
+    )
+
+
+def _mlp_head(config: VLAConfig) -> int:
+    width, grippers = config.vlm.expert.width, len(config.gripper_dims)
+    trunk = _linear(width, width // 2) + _linear(width // 2, config.mlp_width)
+    arms = _mlp(config.mlp_width, config.chunk * (config.action_dim - grippers))
+    return width + trunk + arms + _mlp(config.mlp_width, config.chunk * grippers)
+
+
 def count_parameters(config: ModelConfig) -> dict[str, int]:
     """Parameters of each part, and "total"."""
     parts: dict[str, int] = {}
@@ -108,7 +121,9 @@ def count_parameters(config: ModelConfig) -> dict[str, int]:
             parts["e_dor"] = _expert(backbone, config.dorsal) + _dorsal_io(config)
         if isinstance(config, GeneratorConfig) or config.dorsal_input == "vae":
             parts["vae"] = _vae(config.vae)
-        if isinstance(config, VLAConfig):
+        if isinstance(config, VLAConfig) and config.action_head == "mlp":
+            parts["head"] = _mlp_head(config)
+        elif isinstance(config, VLAConfig):
             parts["e_act"] = _expert(backbone, config.action) + _action_io(config)
     return parts | {"total": sum(parts.values())}
 
@@ -121,25 +136,28 @@ def _dorsal_io(config: GeneratorConfig | VLAConfig) -> int:
     return config.num_queries * config.dorsal.width
 
 
-def _sequence(config: VLMConfig | GeneratorConfig | VLAConfig) -> dict[str, int]:
+def _sequence(config: VLMConfig | GeneratorConfig | VLAConfig, num_text: int) -> dict[str, int]:
     """Tokens through each expert in one training sample."""
     vlm = config if isinstance(config, VLMConfig) else config.vlm
     views = config.num_views if isinstance(config, VLAConfig) else 1
-    tokens = {"sem": views * vlm.vision.num_tokens + TEXT_TOKENS}
+    tokens = {"sem": views * vlm.vision.num_tokens + num_text}
     if isinstance(config, GeneratorConfig):
         tokens["dor"] = 2 * config.vae.num_tokens
     elif isinstance(config, VLAConfig):
         goals = 2 * config.vae.num_tokens if config.dynamics else 0
         tokens["dor"] = config.num_dorsal_tokens + goals
-        tokens["act"] = 1 + config.chunk
+        if config.action_head == "mlp":
+            tokens["sem"] += 1
+        else:
+            tokens["act"] = 1 + config.chunk
     return tokens
 
 
-def flops_per_sample(config: ModelConfig) -> dict[str, float]:
+def flops_per_sample(config: ModelConfig, num_text: int = TEXT_TOKENS) -> dict[str, float]:
     """Floating-point operations of one sample: "forward", and "training" (three times as many).
 
-    Matrix products and attention, with ``TEXT_TOKENS`` of text; convolutions of the VAE are left
-    out, since its latents are cached, and attention is counted as if nothing were masked.
+    Matrix products and attention, with ``num_text`` tokens of text; convolutions of the VAE are
+    left out, since its latents are cached, and attention is counted as if nothing were masked.
     """
     if isinstance(config, VAEConfig):
         pixels = config.image_size[0] * config.image_size[1]
@@ -148,18 +166,20 @@ def flops_per_sample(config: ModelConfig) -> dict[str, float]:
     vlm = config if isinstance(config, VLMConfig) else config.vlm
     backbone, vision = vlm.backbone, vlm.vision
     views = config.num_views if isinstance(config, VLAConfig) else 1
-    tokens = _sequence(config)
+    tokens = _sequence(config, num_text)
     weights = {"sem": _expert(backbone, vlm.expert)}
     if not isinstance(config, VLMConfig):
         weights["dor"] = _expert(backbone, config.dorsal)
     if isinstance(config, VLAConfig):
         weights["act"] = _expert(backbone, config.action)
     dense = sum(weights[name] * count for name, count in tokens.items())
+    if isinstance(config, VLAConfig) and config.action_head == "mlp":
+        dense += _mlp_head(config)
     patches = vision.patch_grid[0] * vision.patch_grid[1]
     dense += views * patches * (_vision(vision) - patches * vision.width)
     dense += views * vision.num_tokens * _connector(vision, vlm.expert.width)
     if isinstance(config, VLMConfig):
-        dense += TEXT_TOKENS * config.vocab_size * config.expert.width
+        dense += num_text * config.vocab_size * config.expert.width
     total = sum(tokens.values())
     attention = 2 * backbone.depth * backbone.heads * backbone.head_dim * total**2
     attention += 2 * views * vision.depth * vision.width * patches**2

@@ -1,9 +1,9 @@
-"""Every row of Table 1 on one code path: E_sem, an optional E_dor, and E_act.
+"""Every row of Tables 1 and 3 on one code path: E_sem, an optional E_dor, E_act or an MLP head.
 
 Axes: B batch, V views, T tokens, K actions of a chunk, A action, P proprio, C latent, W width.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ from uamsim.models.flow import (
     sample_action_time,
     sample_image_time,
 )
-from uamsim.models.generator import is_dorsal
+from uamsim.models.mlp_head import MLPHead
 from uamsim.models.mot import MoTOutput
 from uamsim.models.segments import Layout, Segment
 from uamsim.models.sequence import (
@@ -35,7 +35,6 @@ from uamsim.models.sequence import (
     run_layout,
     sample_goal,
 )
-from uamsim.models.state import assign
 from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.vae import VAE
 from uamsim.models.vision import Connector
@@ -49,18 +48,25 @@ class VLA(nn.Module):
 
     Args:
         seed: of the initial weights.
+
+    Attributes:
+        prompt_multiple: instructions are padded to a multiple of so many tokens.
     """
 
     def __init__(self, config: VLAConfig, tokenizer: Tokenizer, *, seed: int = 0) -> None:
         super().__init__()
         self.config, self.tokenizer = config, tokenizer
         dorsal = {DOR: config.dorsal} if config.has_dorsal else {}
-        experts = {**dorsal, ACT: config.action}
+        self.actor = SEM if config.action_head == "mlp" else ACT
+        experts = dorsal if self.actor == SEM else {**dorsal, ACT: config.action}
         self.vlm = VLM(config.vlm, tokenizer, experts=experts, seed=seed)
-        self.e_sem_trainable = True
+        self.e_sem_trainable, self.prompt_multiple = True, 1
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + 1)
-            self.action = ActionIO(config.action_dim, config.proprio_dim, config.action.width)
+            if config.action_head == "mlp":
+                self.head = MLPHead(config)
+            else:
+                self.action = ActionIO(config.action_dim, config.proprio_dim, config.action.width)
             width = config.dorsal.width
             if config.dorsal_input == "vae":
                 self.vae = VAE(config.vae, seed=seed).requires_grad_(False)
@@ -72,50 +78,16 @@ class VLA(nn.Module):
             elif config.dorsal_input == "query":
                 self.queries = nn.Parameter(torch.randn(config.num_queries, width) * width**-0.5)
 
-    def init_from(
-        self,
-        vlm_state: Mapping[str, Tensor],
-        vae_state: Mapping[str, Tensor] | None = None,
-        generator_state: Mapping[str, Tensor] | None = None,
-    ) -> None:
-        """Starts from pretrained models, as ``config.dorsal_init`` says.
-
-        Args:
-            vlm_state: a VLM's state.
-            vae_state: a VAE's state, needed where E_dor reads VAE tokens.
-            generator_state: ``Generator.dorsal_state()``, or its whole state.
-
-        Raises:
-            CheckpointError: weights of other sizes.
-            ConfigError: weights that this variant needs were not given.
-        """
-        assign(dict(self.vlm.sem_parameters()), vlm_state, "E_sem")
-        if self.config.dorsal_input == "vae":
-            if vae_state is None:
-                raise ConfigError("E_dor reads VAE tokens, so vae_state is needed; got None.")
-            assign(self.vae.state_dict(), vae_state, "the VAE")
-        if self.config.dorsal_init == "vlm":
-            self._copy_sem_to_dorsal()
-        elif self.config.dorsal_init == "generator":
-            if generator_state is None:
-                raise ConfigError("E_dor starts from a generator; generator_state is None.")
-            own = {n: p for n, p in self.named_parameters() if is_dorsal(n)}
-            given = {n: t for n, t in generator_state.items() if is_dorsal(n)}
-            assign(own, given, "E_dor")
-
-    def _copy_sem_to_dorsal(self) -> None:
-        state = dict(self.vlm.sem_parameters())
-        own = {n: p for n, p in self.vlm.named_parameters() if is_dorsal(n)}
-        assign(own, {n: state[n.replace(f".{DOR}.", f".{SEM}.")] for n in own}, "E_dor")
-        if self.config.dorsal_input == "vit":
-            connector = dict(self.dorsal_connector.named_parameters())
-            assign(connector, dict(self.vlm.connector.named_parameters()), "E_dor's connector")
-
     def set_e_sem_trainable(self, trainable: bool) -> None:
         """Freezes or frees E_sem: vision, connector, embedding, semantic expert."""
         self.e_sem_trainable = trainable
         for _, parameter in self.vlm.sem_parameters():
             parameter.requires_grad_(trainable)
+
+    @property
+    def _shields_e_sem(self) -> bool:
+        """Whether no loss of this class may reach E_sem."""
+        return self.config.insulated or not self.e_sem_trainable
 
     def e_sem_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """E_sem's trainable parameters; none when it is frozen."""
@@ -147,7 +119,9 @@ class VLA(nn.Module):
             segments.append(Segment(kind="G_t", expert=DOR, length=length, rope="noise"))
         if "G_1" in goals:
             segments.append(Segment(kind="G_1", expert=DOR, length=length, rope="image"))
-        if actions:
+        if actions and self.actor == SEM:
+            segments.append(Segment(kind="A", expert=SEM, length=1, rope="text"))
+        elif actions:
             segments.append(Segment(kind="S", expert=ACT, length=1))
             segments.append(Segment(kind="A", expert=ACT, length=config.chunk, rope="text"))
         return Layout(tuple(segments), config.dorsal_sees_text)
@@ -183,8 +157,8 @@ class VLA(nn.Module):
             raise ShapeError(
                 f"images must be [B, V={config.num_views}, H, W, 3]; got {tuple(images.shape)}."
             )
-        prompts = self.vlm.prompts(instructions)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.e_sem_trainable):
+        prompts = self.vlm.prompts(instructions, multiple=self.prompt_multiple)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self._shields_e_sem):
             features = self.vlm.view_features(images)
             sem = self.vlm.embed_prefix(features, prompts.ids)
         dorsal = None
@@ -200,8 +174,8 @@ class VLA(nn.Module):
     def forward(
         self,
         batch: VLABatch,
-        noised_BKA: Tensor,
-        t_B: Tensor,
+        noised_BKA: Tensor | None = None,
+        t_B: Tensor | None = None,
         *,
         goal: tuple[Tensor, Tensor] | None = None,
         goal_start_BTC: Tensor | None = None,
@@ -211,12 +185,12 @@ class VLA(nn.Module):
 
         Args:
             batch: its ``actions`` and ``goal_latents`` are not read.
-            noised_BKA: noised actions.
+            noised_BKA: noised actions; an MLP head reads none.
             t_B: their times.
             goal: goal latents [B, T, C] noised to times [B]; makes the G_t block.
             goal_start_BTC: the start of the goal, x_1; makes the G_1 block.
             outputs_only: final states of G_t and A alone (the last layer then skips the rest);
-                otherwise of every token that an unfrozen pass has.
+                otherwise of every token that a pass with a trainable E_sem has.
         """
         context = self._context(batch.images, batch.instructions, batch.latents)
         dorsal = [] if context.dorsal is None else [context.dorsal]
@@ -231,34 +205,38 @@ class VLA(nn.Module):
             ones = goal_start_BTC.new_ones(len(goal_start_BTC))
             dorsal.append(self.latent.embed(goal_start_BTC, ones))
             goals.append("G_1")
-        keep[ACT] = slice(1, None)
         x = {SEM: context.sem}
         if dorsal:
             x[DOR] = torch.cat(dorsal, dim=1) if len(dorsal) > 1 else dorsal[0]
-        x[ACT] = torch.cat(
-            (
-                self.action.embed_state(batch.proprio),
-                self.action.embed_actions(noised_BKA, t_B),
-            ),
-            dim=1,
-        )
+        if self.actor == SEM:
+            x[SEM] = torch.cat((context.sem, self.head.tokens(len(context.sem))), dim=1)
+            keep[SEM] = slice(-1, None)
+        else:
+            assert noised_BKA is not None
+            assert t_B is not None
+            state = self.action.embed_state(batch.proprio)
+            x[ACT] = torch.cat((state, self.action.embed_actions(noised_BKA, t_B)), dim=1)
+            keep[ACT] = slice(1, None)
         return run_layout(
             self.vlm.mot,
             self.layout(context.prompts.ids.shape[1], goals=goals),
             x,
             context.prompts,
             keep=keep if outputs_only else None,
-            freeze_sem=not self.e_sem_trainable,
+            freeze_sem=self._shields_e_sem,
         )
 
     def losses(self, batch: VLABatch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Flow-matching losses: "action", with dynamics "dynamics", and their sum "total".
+        """Losses: "action", with dynamics "dynamics", and their sum "total".
 
         Args:
             batch: with latents where the variant needs them.
             generator: draws times and noise; the action's come first, so that they are the same
                 for every variant.
         """
+        if self.actor == SEM:
+            action = self._action_loss(self(batch), batch)
+            return {"action": action, "total": action}
         device, actions = batch.actions.device, batch.actions
         t_B = sample_action_time(len(actions), self.config.action_time_alpha, generator).to(device)
         noise = torch.randn(actions.shape, generator=generator, device=generator.device).to(device)
@@ -280,8 +258,11 @@ class VLA(nn.Module):
         total = action + self.config.wm_weight * dynamics
         return {"action": action, "dynamics": dynamics, "total": total}
 
-    def _action_loss(self, out: MoTOutput, batch: VLABatch, noise: Tensor) -> Tensor:
-        """MSE over the actions that count."""
+    def _action_loss(self, out: MoTOutput, batch: VLABatch, noise: Tensor | None = None) -> Tensor:
+        """The head's loss, or the flow's MSE, over the actions that count."""
+        if self.actor == SEM:
+            return self.head.loss(out.hidden[SEM], batch.actions, batch.action_mask)
+        assert noise is not None
         error = self.action.velocity(out.hidden[ACT]) - (noise - batch.actions)
         mask = batch.action_mask[..., None].to(error.dtype)
         return (error.square() * mask).sum() / (mask.sum() * error.shape[-1]).clamp_min(1.0)
@@ -293,7 +274,7 @@ class VLA(nn.Module):
         proprio: Tensor,
         goal_noise: Tensor | None,
     ) -> tuple[Layout, Prefilled]:
-        """V, L, C, G_1 and S, which do not change between Euler steps."""
+        """V, L, C, G_1 and S: all before the tokens that become actions."""
         latents = None
         if self.config.dorsal_input == "vae":
             latents = self.encode_latents(images[:, 0])
@@ -308,7 +289,8 @@ class VLA(nn.Module):
             tokens = self.latent.embed(start, start.new_ones(len(start)))
             x[DOR] = torch.cat((x[DOR], tokens), dim=1)
             goals = ["G_1"]
-        x[ACT] = self.action.embed_state(proprio)
+        if self.actor == ACT:
+            x[ACT] = self.action.embed_state(proprio)
         layout = self.layout(context.prompts.ids.shape[1], goals=goals)
         return layout, prefill(self.vlm.mot, layout, x, context.prompts)
 
@@ -329,7 +311,7 @@ class VLA(nn.Module):
             images: uint8 [B, V, H, W, 3].
             instructions: B strings.
             proprio: float32 [B, P], normalised.
-            noise: [B, K, A], what the flow starts from.
+            noise: [B, K, A], what the flow starts from; an MLP head does without.
             goal_noise: [B, *goal_noise_shape], only for dynamics; drawn from each row of
                 ``noise`` when not given.
             recorder: is shown the attention of each Euler step.
@@ -339,15 +321,24 @@ class VLA(nn.Module):
         layout, prefix = self._prefill_actions(images, instructions, proprio, goal_noise)
         probe = None if recorder is None else recorder.layer
 
-        def velocity(x_BKA: Tensor, t: float) -> Tensor:
-            tokens = self.action.embed_actions(x_BKA, x_BKA.new_full((len(x_BKA),), t))
+        def final(tokens: Tensor) -> Tensor:
             out = self.vlm.mot(
-                {ACT: tokens}, prefix.rotary, prefix.mask, past=prefix.cache, probe_layer=probe
+                {self.actor: tokens},
+                prefix.rotary,
+                prefix.mask,
+                past=prefix.cache,
+                probe_layer=probe,
             )
             if recorder is not None:
                 recorder.add(layout, prefix, out)
-            return self.action.velocity(out.hidden[ACT])
+            return out.hidden[self.actor]
 
+        def velocity(x_BKA: Tensor, t: float) -> Tensor:
+            tokens = self.action.embed_actions(x_BKA, x_BKA.new_full((len(x_BKA),), t))
+            return self.action.velocity(final(tokens))
+
+        if self.actor == SEM:
+            return self.head.actions(final(self.head.tokens(len(images))))
         return integrate(velocity, noise, self.config.num_euler_steps)
 
     def attention_maps(

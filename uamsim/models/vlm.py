@@ -145,10 +145,11 @@ class VLM(nn.Module):
         text = Segment(kind="L", expert=SEM, length=num_text, rope="text", causal=True)
         return (view,) * num_views + (text,)
 
-    def prompts(self, texts: Sequence[str]) -> Prompts:
-        """Questions or instructions, padded to the longest."""
+    def prompts(self, texts: Sequence[str], *, multiple: int = 1) -> Prompts:
+        """Questions or instructions, padded to the next multiple of the longest's length."""
         rows = [self.tokenizer.encode_prompt(text) for text in texts]
-        ids = np.full((len(rows), max(map(len, rows))), PAD, np.int64)
+        longest = -(-max(map(len, rows)) // multiple) * multiple
+        ids = np.full((len(rows), longest), PAD, np.int64)
         for row, tokens in zip(ids, rows, strict=True):
             row[: len(tokens)] = tokens
         lengths = torch.tensor([len(tokens) for tokens in rows])

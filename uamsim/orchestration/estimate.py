@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 
 from uamsim.contract import CONTROL_HZ
-from uamsim.models.sizes import count_parameters, flops_per_sample, memory_bytes
+from uamsim.models.sizes import TEXT_TOKENS, count_parameters, flops_per_sample, memory_bytes
 from uamsim.orchestration.progress import duration
-from uamsim.orchestration.spec import ExperimentSpec
+from uamsim.orchestration.spec import ESem, ExperimentSpec
 from uamsim.orchestration.trials import expand
 
 
@@ -51,20 +51,23 @@ def describe(spec: ExperimentSpec, workers: int) -> str:
         f"{'variant':<16}{'parameters':>12}{'trainable':>12}{'FLOPs/sample':>14}{'memory':>10}"
         f"{'a trial':>10}",
     ]
-    seconds_of = {variant: _trial_seconds(spec, variant, device) for variant in spec.variants}
     for variant in spec.variants:
         model = spec.variant_model(variant)
         counts = count_parameters(model)
         trainable = counts["total"] - counts.get("vae", 0)
+        seconds = _trial_seconds(spec, variant, "unfrozen", device)
         lines.append(
             f"{variant:<16}{_short(counts['total']):>12}{_short(trainable):>12}"
             f"{_short(flops_per_sample(model)['training']):>14}"
-            f"{_bytes(memory_bytes(model)):>10}{duration(seconds_of[variant]):>10}"
+            f"{_bytes(memory_bytes(model)):>10}{duration(seconds):>10}"
         )
     stages = {
         "demonstrations (if there are none yet)": _demonstration_seconds(spec) / workers,
         "pretraining (if the models do not ship)": _pretraining_seconds(spec, device) / parallel,
-        "trials": sum(seconds_of[trial.variant] for trial in expand(spec)) / parallel,
+        "trials": sum(
+            _trial_seconds(spec, trial.variant, trial.e_sem, device) for trial in expand(spec)
+        )
+        / parallel,
         "roll-outs": _rollout_seconds(spec, device) / parallel,
     }
     lines += ["", *(f"{name:<42}{duration(value):>10}" for name, value in stages.items())]
@@ -76,9 +79,14 @@ def describe(spec: ExperimentSpec, workers: int) -> str:
     return "\n".join(lines)
 
 
-def _trial_seconds(spec: ExperimentSpec, variant: str, device: Device) -> float:
-    flops = flops_per_sample(spec.variant_model(variant))["training"]
-    tuning = spec.tuning.steps * spec.tuning.batch_size * flops / device.flops_per_s
+def _trial_seconds(spec: ExperimentSpec, variant: str, e_sem: ESem, device: Device) -> float:
+    config = spec.tuning_of(e_sem)
+    flops = config.batch_size * flops_per_sample(spec.variant_model(variant))["training"]
+    shown = spec.pretraining
+    pairs = shown.qa_per_image + shown.captions_per_image + shown.pointings_per_image
+    picture = flops_per_sample(spec.model.vlm, num_text=pairs * TEXT_TOKENS)
+    flops += config.vqa_batch_size * picture["training"]
+    tuning = config.steps * flops / device.flops_per_s
     evaluation = spec.evaluation
     episodes = evaluation.snapshot_episodes * len(evaluation.env_ids) * len(spec.tuning.snapshots)
     return tuning + episodes * _chunks(spec) / device.chunks_per_s

@@ -7,6 +7,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from uamsim.contract import json_fields
 from uamsim.errors import ConfigError, UnknownNameError
 
 T = TypeVar("T")
@@ -15,7 +16,7 @@ T = TypeVar("T")
 def to_json(value: Any) -> Any:
     """Nested dataclasses become objects, tuples become arrays; the rest stays as it is."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {name: to_json(item) for name, item in json_fields(value).items()}
     if isinstance(value, Mapping):
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

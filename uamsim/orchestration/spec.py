@@ -8,13 +8,12 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from uamsim.contract import CONTROL_HZ, PolicySpec, content_hash
+from uamsim.contract import ADDED, CONTROL_HZ, PolicySpec, content_hash
 from uamsim.data.config import DemonstrationConfig, SceneChangeConfig, VQAConfig
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.evaluation.config import ALL_SPLITS, ENV_IDS, EvaluationConfig
 from uamsim.models.config import (
     PRESETS,
-    VARIANTS,
     BackboneConfig,
     ExpertConfig,
     VAEConfig,
@@ -22,6 +21,7 @@ from uamsim.models.config import (
     VLAConfig,
     VLMConfig,
 )
+from uamsim.models.variants import TABLE_1, VARIANTS
 from uamsim.orchestration.jsonable import from_json, to_json
 from uamsim.perturbations.splits import SPLITS
 from uamsim.training.config import OptimConfig, PretrainingConfig, TuningConfig
@@ -29,9 +29,11 @@ from uamsim.training.config import OptimConfig, PretrainingConfig, TuningConfig
 __all__ = [
     "ALL_SPLITS",
     "CONTROLS",
+    "COTRAINED",
     "ENV_IDS",
     "PRESETS",
     "SCALES",
+    "TABLE_1",
     "VARIANTS",
     "BackboneConfig",
     "DemonstrationConfig",
@@ -54,10 +56,12 @@ __all__ = [
 SCALES: tuple[str, ...] = ("debug", "tiny", "small", "paper")
 """debug tests the plumbing, tiny is for two CPU cores, small for one GPU, paper for eight."""
 
-ESem = Literal["unfrozen", "frozen"]
-"""How E_sem is treated in action tuning."""
+ESem = Literal["unfrozen", "frozen", "cotrained", "insulated"]
+"""How E_sem is treated in action tuning. "cotrained" also answers questions meanwhile;
+"insulated" learns from these alone, since action and dynamics losses stop before it."""
+COTRAINED: frozenset[ESem] = frozenset({"cotrained", "insulated"})
 
-Control = Literal["random", "blind", "deaf"]
+Control = Literal["random", "blind", "deaf", "shuffled"]
 CONTROLS: tuple[Control, ...] = get_args(Control)
 
 
@@ -86,12 +90,15 @@ class ExperimentSpec:
         name: of the experiment.
         scale: which of its sizes this is.
         summary: one line.
-        variants: rows of Table 1, names in ``VARIANTS``.
+        variants: names in ``VARIANTS``.
         e_sem: how E_sem is treated, each a training run of its own.
+        pairs: the trials to run out of each variant with each e_sem, such as "mlp_head-frozen";
+            all of them when empty.
+        cotraining_share: ``tuning.vqa_share`` where E_sem is co-trained or insulated.
         restored: whether unfrozen policies are also rolled out with the original E_sem weights
             put back after training.
         controls: policies that lack something, rolled out as yardsticks.
-        control_variants: the unfrozen variants made blind and deaf, as far as there are.
+        control_variants: the unfrozen variants that controls are made from, as far as there are.
         seeds: one training run each; they decide initialisation, order and noise.
         snapshot_questions: questions of each skill at snapshots during training.
         demonstrations: action data.
@@ -107,7 +114,7 @@ class ExperimentSpec:
     name: str
     scale: str = "tiny"
     summary: str = ""
-    variants: tuple[str, ...] = tuple(VARIANTS)
+    variants: tuple[str, ...] = TABLE_1
     e_sem: tuple[ESem, ...] = ("unfrozen", "frozen")
     restored: bool = True
     controls: tuple[Control, ...] = CONTROLS
@@ -122,6 +129,8 @@ class ExperimentSpec:
     tuning: TuningConfig = field(default_factory=TuningConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
+    pairs: tuple[str, ...] = field(default=(), metadata=ADDED)
+    cotraining_share: float = field(default=0.2, metadata=ADDED)
 
     def __post_init__(self) -> None:
         """Checks names, and that the parts fit together.
@@ -144,6 +153,17 @@ class ExperimentSpec:
             values = getattr(self, label)
             if not values or len(set(values)) != len(values):
                 raise ConfigError(f"{label} must name at least one value, each once; got {values}.")
+        for pair in self.pairs:
+            known = [f"{v}-{e}" for v in VARIANTS for e in get_args(ESem)]
+            if pair not in known:
+                raise UnknownNameError("pair of a variant and an e_sem mode", pair, known)
+        if not self.trained:
+            raise ConfigError(
+                f"none of pairs {self.pairs} is made of variants {self.variants} and e_sem "
+                f"{self.e_sem}, so there is nothing to train."
+            )
+        if not 0 < self.cotraining_share < 1:
+            raise ConfigError(f"cotraining_share must lie in (0, 1), got {self.cotraining_share}.")
         if any(seed < 0 for seed in self.seeds):
             raise ConfigError(f"seeds must not be negative, got {self.seeds}.")
         self._check_sizes()
@@ -206,13 +226,38 @@ class ExperimentSpec:
             action_dim=self.model.action_dim,
         )
 
-    def variant_model(self, variant: str) -> VLAConfig:
-        """The model of one row of Table 1.
+    @property
+    def trained(self) -> list[tuple[str, ESem]]:
+        """The variants and E_sem modes that are trained, with each seed."""
+        return [
+            (variant, e_sem)
+            for e_sem in self.e_sem
+            for variant in self.variants
+            if not self.pairs or f"{variant}-{e_sem}" in self.pairs
+        ]
+
+    @property
+    def cotrains(self) -> bool:
+        """Whether any trial needs training questions."""
+        return any(self.tuning_of(e_sem).vqa_share for _, e_sem in self.trained)
+
+    def variant_model(self, variant: str, e_sem: ESem = "unfrozen") -> VLAConfig:
+        """The model of one row, as E_sem is to be treated.
 
         Raises:
             UnknownNameError: no such variant.
         """
-        return VARIANTS[variant].apply(self.model)
+        model = VARIANTS[variant].apply(self.model)
+        return dataclasses.replace(model, insulated=model.insulated or e_sem == "insulated")
+
+    def tuning_of(self, e_sem: ESem) -> TuningConfig:
+        """Action tuning, as E_sem is to be treated."""
+        share = self.tuning.vqa_share
+        if e_sem in COTRAINED:
+            share = self.cotraining_share
+        elif e_sem == "frozen":
+            share = 0.0
+        return dataclasses.replace(self.tuning, vqa_share=share)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; ``from_json`` reads it back."""

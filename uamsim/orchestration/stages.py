@@ -95,7 +95,7 @@ def needed(spec: ExperimentSpec, store: ArtifactStore) -> list[str]:
     """The kinds that must still be made, in an order that respects what needs what."""
     missing = [kind for kind in PRETRAINED if not is_made(spec, store, kind)]
     wanted = {"demonstrations", "vqa_test", *missing}
-    if "vlm" in missing or "vae" in missing:
+    if "vlm" in missing or "vae" in missing or spec.cotrains:
         wanted.add("vqa")
     if "vae" in missing or "generator" in missing:
         wanted.add("scene_changes")

@@ -15,6 +15,7 @@ from uamsim.contract import content_hash
 from uamsim.errors import DatasetError
 from uamsim.orchestration.files import read_json, storage, write_json
 from uamsim.orchestration.jsonable import to_json
+from uamsim.runtime import default_root
 
 RECIPE_FILE = "recipe.json"
 SHIPPED_ROOT = Path(__file__).parents[1] / "models" / "pretrained"
@@ -45,11 +46,6 @@ class Recipe:
     def key(self) -> str:
         """Kind and content hash; also the folder's name."""
         return f"{self.kind}-{content_hash(to_json(self))}"
-
-
-def default_root() -> Path:
-    """``$UAMSIM_CACHE``, else ``~/.cache/uamsim``."""
-    return Path(os.environ.get("UAMSIM_CACHE") or Path.home() / ".cache" / "uamsim").absolute()
 
 
 class ArtifactStore:

@@ -18,7 +18,7 @@ TRIAL_VERSION = 1
 
 @dataclass(frozen=True, kw_only=True)
 class TrialSpec:
-    """A row of Table 1, how E_sem is treated, and the seed."""
+    """A variant, how E_sem is treated, and the seed."""
 
     variant: str
     e_sem: ESem
@@ -53,6 +53,7 @@ class Artifacts:
         vlm: folder of the pretrained VLM's ``model.safetensors``.
         vae: folder of the VAE's.
         generator: folder of the generation expert's.
+        vqa: question set with its training part, where some trial co-trains on it.
     """
 
     demonstrations: Path
@@ -61,6 +62,7 @@ class Artifacts:
     vlm: Path
     vae: Path
     generator: Path
+    vqa: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +91,7 @@ def expand(spec: ExperimentSpec) -> list[TrialSpec]:
     return [
         TrialSpec(variant=variant, e_sem=e_sem, seed=seed)
         for seed in spec.seeds
-        for e_sem in spec.e_sem
-        for variant in spec.variants
+        for variant, e_sem in spec.trained
     ]
 
 
@@ -131,12 +132,13 @@ def run_trial(context: TrialContext, trial: TrialSpec, report: Report) -> dict[s
     from uamsim.orchestration.policies import file_hash
     from uamsim.orchestration.snapshots import SnapshotRecorder
     from uamsim.reporting.tensorboard import TensorBoardLog
+    from uamsim.training.config import Questions
     from uamsim.training.tuning import tune
 
     torch.set_num_threads(1)
     started = time.time()
     folder = context.folder(trial)
-    artifacts = context.artifacts
+    spec, artifacts = context.spec, context.artifacts
     with TensorBoardLog(context.out / "tensorboard" / trial.trial_id) as log:
 
         def logged(step: int, total: int, metrics: dict[str, float]) -> None:
@@ -145,11 +147,11 @@ def run_trial(context: TrialContext, trial: TrialSpec, report: Report) -> dict[s
 
         recorder = SnapshotRecorder(context, trial, log)
         checkpoint = tune(
-            context.spec.tuning,
-            context.spec.variant_model(trial.variant),
-            e_sem_trainable=trial.e_sem == "unfrozen",
+            spec.tuning_of(trial.e_sem),
+            spec.variant_model(trial.variant, trial.e_sem),
+            e_sem_trainable=trial.e_sem != "frozen",
             dataset_root=artifacts.demonstrations,
-            cameras=context.spec.demonstrations.cameras,
+            cameras=spec.demonstrations.cameras,
             vlm_path=artifacts.vlm / "model.safetensors",
             vae_path=artifacts.vae / "model.safetensors",
             generator_path=artifacts.generator / "model.safetensors",
@@ -157,6 +159,7 @@ def run_trial(context: TrialContext, trial: TrialSpec, report: Report) -> dict[s
             seed=trial.seed,
             report=logged,
             on_snapshot=recorder,
+            questions=artifacts.vqa and Questions(root=artifacts.vqa, pretraining=spec.pretraining),
         )
     scores = measuring.measure_policy(checkpoint, artifacts.vqa_test)
     done = {
@@ -197,13 +200,17 @@ def append_curve(context: TrialContext, trial: TrialSpec, rows: list[dict[str, A
 def trial_recipe(context: TrialContext, trial: TrialSpec) -> str:
     """What decides the trial's checkpoint and scores, so that a stale result is not reused."""
     spec, artifacts = context.spec, context.artifacts
+    tuning = spec.tuning_of(trial.e_sem)
+    data = [artifacts.demonstrations.name, artifacts.vqa_test.name]
+    if tuning.vqa_share and artifacts.vqa is not None:
+        data.append(artifacts.vqa.name)
     return content_hash(
         [
             TRIAL_VERSION,
             trial,
-            spec.tuning,
-            spec.variant_model(trial.variant),
-            [artifacts.demonstrations.name, artifacts.vqa_test.name],
+            tuning,
+            spec.variant_model(trial.variant, trial.e_sem),
+            data,
             [artifacts.vlm.name, artifacts.vae.name, artifacts.generator.name],
         ]
     )

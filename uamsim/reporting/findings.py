@@ -52,9 +52,10 @@ class Claim:
 
 
 def find(results: Results) -> list[Finding]:
-    """Every claim with its verdict, in the paper's order."""
+    """Every claim that the run's experiment is about with its verdict, in the paper's order."""
     found = []
-    for claim in [*CLAIMS, *_split_claims(results)]:
+    claims = TAX_CLAIMS if results.raw["experiment"] == "embodiment_tax" else CLAIMS
+    for claim in [*claims, *(_split_claims(results) if claims is CLAIMS else ())]:
         decided = claim.decide(results)
         if decided is None:
             found.append(
@@ -154,8 +155,13 @@ def _best_claim(
     )
 
 
-def _tax(results: Results) -> tuple[Verdict, str, str] | None:
-    return _retention_test(results, "no_dorsal", lambda delta: greater(delta))
+def _tax_claim(variant: str, text: str) -> Claim:
+    return Claim(
+        text=text,
+        section="3.1, Fig. 2",
+        needs=f"retention of {variant} unfrozen",
+        decide=lambda results: _retention_test(results, variant, lambda delta: greater(delta)),
+    )
 
 
 def _small_loss(results: Results) -> tuple[Verdict, str, str] | None:
@@ -248,14 +254,43 @@ def _close(gap: Estimate) -> Verdict:
     return greater(gap, by=-MARGIN)
 
 
+def _two_expert_keeps_more(results: Results) -> tuple[Verdict, str, str] | None:
+    kept = [
+        {row["seed"]: row["S"] for row in results.retention(variant, "unfrozen")}
+        for variant in ("no_dorsal", "mlp_head")
+    ]
+    seeds = kept[0].keys() & kept[1].keys()
+    if not seeds:
+        return None
+    gap = over_seeds([kept[0][seed] - kept[1][seed] for seed in sorted(seeds)])
+    numbers = f"S of no_dorsal minus S of mlp_head {interval_text(gap, percent=False)}"
+    return greater(gap), numbers, _seed_basis(gap)
+
+
 _U = "unfrozen"
-CLAIMS: tuple[Claim, ...] = (
-    Claim(
-        text="Action tuning taxes the 2-expert: Δ of no_dorsal is above 0",
-        section="3.1, Fig. 2",
-        needs="retention of no_dorsal unfrozen",
-        decide=_tax,
+_TWO_EXPERT_TAX = _tax_claim(
+    "no_dorsal", "Action tuning taxes the 2-expert: Δ of no_dorsal is above 0"
+)
+TAX_CLAIMS: tuple[Claim, ...] = (
+    _TWO_EXPERT_TAX,
+    _tax_claim("mlp_head", "Action tuning taxes the MLP head: Δ of mlp_head is above 0"),
+    _success_claim(
+        "Freezing E_sem costs the MLP head success",
+        "B, Table 3", ("mlp_head", _U), ("mlp_head", "frozen"),
     ),
+    _success_claim(
+        f"The MLP head acts as well as the 2-expert (within {100 * MARGIN:.0f} points)",
+        "B, Table 3", ("mlp_head", _U), ("no_dorsal", _U), similar,
+    ),
+    Claim(
+        text="The 2-expert keeps more of S than the MLP head",
+        section="B, Table 3",
+        needs="retention of no_dorsal and mlp_head unfrozen",
+        decide=_two_expert_keeps_more,
+    ),
+)  # fmt: skip
+CLAIMS: tuple[Claim, ...] = (
+    _TWO_EXPERT_TAX,
     _success_claim(
         "Freezing E_sem costs the 2-expert success",
         "3.1, Fig. 2", ("no_dorsal", _U), ("no_dorsal", "frozen"),

@@ -9,6 +9,7 @@ _VARIANT_TITLES = {
     "vlm_init_query": "VLM init, query (2b)",
     "gen_init": "Gen init (3a)",
     "uam": "UAM (3b)",
+    "mlp_head": "MLP head",
 }
 DESIGN = {
     "no_dorsal": "no E_dor",
@@ -17,12 +18,15 @@ DESIGN = {
     "vlm_init_query": "VLM, queries, none",
     "gen_init": "generator, vision, none",
     "uam": "generator, vision, dynamics",
+    "mlp_head": "no E_dor, no E_act",
 }
 """Table 1's columns: initialisation of E_dor, its input, auxiliary loss."""
 
 MODE_TITLES = {
     "unfrozen": "E_sem unfrozen",
     "frozen": "E_sem frozen",
+    "cotrained": "E_sem co-trained",
+    "insulated": "E_sem insulated",
     "restored": "E_sem put back",
 }
 _SPLIT_TITLES = {
@@ -43,10 +47,17 @@ _VARIANT_COLOURS = {
     "vlm_init_query": "#009E73",
     "gen_init": "#CC79A7",
     "uam": "#D55E00",
+    "mlp_head": "#0072B2",
 }
-_SPARE_COLOURS = ("#0072B2", "#B8A900", "#8C564B", "#9467BD")
+_SPARE_COLOURS = ("#B8A900", "#8C564B", "#9467BD")
 VARIANT_MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">", "h")
-MODE_HATCHES = {"unfrozen": "", "frozen": "////", "restored": "...."}
+MODE_HATCHES = {
+    "unfrozen": "",
+    "frozen": "////",
+    "cotrained": "++",
+    "insulated": "xx",
+    "restored": "....",
+}
 
 
 def variant_title(variant: str) -> str:

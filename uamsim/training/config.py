@@ -1,7 +1,9 @@
 """How models are trained, as values. No torch here."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from uamsim.contract import ADDED
 from uamsim.errors import ConfigError
 
 
@@ -88,6 +90,9 @@ class TuningConfig(OptimConfig):
         query_share: share of samples at which a policy that executes whole chunks is asked
             (``ActionDataset.sample``).
         snapshots: shares of the run after which the model is saved and measured; the last is 1.
+        vqa_share: co-training: pictures with questions as a share of a step's samples. They come
+            on top of ``batch_size`` action samples, so that those stay as many.
+        vqa_weight: of the questions' loss beside the action loss (pi0.5 weighs them alike).
     """
 
     steps: int = 900
@@ -97,6 +102,8 @@ class TuningConfig(OptimConfig):
     warmup_steps: int = 50
     query_share: float = 0.7
     snapshots: tuple[float, ...] = (1 / 3, 2 / 3, 1.0)
+    vqa_share: float = field(default=0.0, metadata=ADDED)
+    vqa_weight: float = field(default=1.0, metadata=ADDED)
 
     def __post_init__(self) -> None:
         """Checks the snapshots as well."""
@@ -113,6 +120,8 @@ class TuningConfig(OptimConfig):
             )
         if not 0 <= self.query_share <= 1:
             raise ConfigError(f"query_share must lie in [0, 1], got {self.query_share}.")
+        if not 0 <= self.vqa_share < 1:
+            raise ConfigError(f"vqa_share must lie in [0, 1), got {self.vqa_share}.")
         if not 0 < self.e_sem_learning_rate < 1:
             raise ConfigError(
                 f"e_sem_learning_rate must lie in (0, 1), got {self.e_sem_learning_rate}; "
@@ -120,6 +129,26 @@ class TuningConfig(OptimConfig):
             )
 
     @property
+    def vqa_batch_size(self) -> int:
+        """Pictures with questions a step: at least one where there is to be any."""
+        if not self.vqa_share:
+            return 0
+        return max(1, round(self.batch_size * self.vqa_share / (1 - self.vqa_share)))
+
+    @property
     def snapshot_steps(self) -> tuple[int, ...]:
         """The optimiser steps after which a snapshot is taken."""
         return tuple(max(1, round(share * self.steps)) for share in self.snapshots)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions:
+    """What E_sem is co-trained on: the questions that it was pretrained on.
+
+    Attributes:
+        root: a question set; its training part is used.
+        pretraining: how many pairs of each kind a picture has.
+    """
+
+    root: Path
+    pretraining: PretrainingConfig

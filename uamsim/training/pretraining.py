@@ -41,6 +41,23 @@ def _pairs(
     return [(item.question, item.answer) for item in questions] + captions + pointings
 
 
+def question_loss(
+    model: VLM,
+    dataset: VQADataset,
+    rng: np.random.Generator,
+    num_images: int,
+    config: PretrainingConfig,
+) -> torch.Tensor:
+    """Next-token loss of questions, captions and pointings about some pictures of ``dataset``."""
+    rows = rng.integers(len(dataset), size=num_images)
+    pairs = [_pairs(dataset, int(row), rng, config) for row in rows]
+    return model.answer_loss(
+        torch.from_numpy(dataset.images[rows]).to(model.device),
+        [[question for question, _ in row] for row in pairs],
+        [[answer for _, answer in row] for row in pairs],
+    )
+
+
 def pretrain_vlm(
     config: PretrainingConfig,
     model_config: VLMConfig,
@@ -76,14 +93,7 @@ def pretrain_vlm(
 
     def step_loss(rng: np.random.Generator, noise: torch.Generator) -> dict[str, torch.Tensor]:
         del noise
-        rows = rng.integers(len(dataset), size=config.vlm.batch_size)
-        pairs = [_pairs(dataset, int(row), rng, config) for row in rows]
-        loss = model.answer_loss(
-            torch.from_numpy(dataset.images[rows]).to(device),
-            [[question for question, _ in row] for row in pairs],
-            [[answer for _, answer in row] for row in pairs],
-        )
-        return {"total": loss}
+        return {"total": question_loss(model, dataset, rng, config.vlm.batch_size, config)}
 
     fit(
         model,

@@ -1,4 +1,4 @@
-"""Action tuning: from pretrained experts to a policy, on action data alone."""
+"""Action tuning: from pretrained experts to a policy, on action data, with questions if asked."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +8,16 @@ import torch
 
 from uamsim.contract import content_hash
 from uamsim.data.action_data import ActionDataset
+from uamsim.data.vqa import VQADataset
+from uamsim.errors import ConfigError
 from uamsim.models.checkpoint import load_checkpoint, save_checkpoint
 from uamsim.models.config import VLAConfig
+from uamsim.models.initial import init_from
 from uamsim.models.vla import VLA
-from uamsim.training.config import TuningConfig
+from uamsim.training.config import Questions, TuningConfig
 from uamsim.training.latents import cached_latents
 from uamsim.training.loop import STATE_NAME, Progress, fit, make_optimizer, training_device
+from uamsim.training.pretraining import question_loss
 
 LATENTS_FOLDER = "latents"
 
@@ -32,6 +36,7 @@ def tune(
     seed: int,
     report: Progress,
     on_snapshot: Callable[[int, Path], None],
+    questions: Questions | None = None,
 ) -> Path:
     """Tunes one variant; goes on from ``out`` where an earlier call was killed.
 
@@ -49,6 +54,7 @@ def tune(
         report: progress.
         on_snapshot: called with (step, checkpoint) after each snapshot was saved; if it raises,
             the next call repeats it.
+        questions: needed where ``config.vqa_share`` is above 0.
 
     Returns:
         The last snapshot.
@@ -56,15 +62,23 @@ def tune(
     Raises:
         CheckpointError: a checkpoint is missing, corrupt or of other sizes.
         DatasetError: the demonstrations are missing or corrupt.
+        ConfigError: co-training without questions, or of a frozen E_sem.
         UamsimError: the loss is not finite.
     """
-    data = ActionDataset(dataset_root, chunk=model_config.chunk, cameras=cameras)
+    if config.vqa_share and (questions is None or not e_sem_trainable):
+        raise ConfigError(
+            f"vqa_share is {config.vqa_share}, which needs questions and an E_sem that is trained; "
+            f"got questions {questions} and e_sem_trainable {e_sem_trainable}."
+        )
+    mode = "quantile" if model_config.action_head == "mlp" else "mean_std"
+    data = ActionDataset(dataset_root, chunk=model_config.chunk, cameras=cameras, mode=mode)
+    asked = VQADataset(questions.root, "train") if questions and config.vqa_share else None
     source = load_checkpoint(vlm_path)
     model = VLA(model_config, source.build_vlm().tokenizer, seed=seed)
     vae_state = load_checkpoint(vae_path).state
     needs_generator = model_config.dorsal_init == "generator"
     generator_state = load_checkpoint(generator_path).state if needs_generator else None
-    model.init_from(source.state, vae_state, generator_state)
+    init_from(model, source.state, vae_state, generator_state)
     model.set_e_sem_trainable(e_sem_trainable)
     device = training_device()
     model.to(device)
@@ -77,7 +91,11 @@ def tune(
         now = goal = None
         if latents is not None:
             now, goal = (torch.from_numpy(latents[i]).to(device) for i in batch["frame_ids"].T)
-        return model.losses(model.to_batch(batch, now, goal), noise)
+        losses = model.losses(model.to_batch(batch, now, goal), noise)
+        if asked is None or questions is None:
+            return losses
+        vqa = question_loss(model.vlm, asked, rng, config.vqa_batch_size, questions.pretraining)
+        return losses | {"vqa": vqa, "total": losses["total"] + config.vqa_weight * vqa}
 
     sem = {id(p) for _, p in model.e_sem_parameters()}
     rate_of = {
@@ -93,6 +111,8 @@ def tune(
     }
     # The folders of an artifact store are named by their content.
     sources = [path.parent.name for path in (vlm_path, vae_path, generator_path)]
+    if asked is not None and questions is not None:
+        sources.append(questions.root.name)
     identity = content_hash(
         [config, model_config, e_sem_trainable, dataset_root.name, sources, seed]
     )

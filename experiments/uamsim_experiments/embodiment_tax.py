@@ -1,0 +1,38 @@
+"""Table 3 of the UAM paper: what action tuning costs the VLM, by what acts and what shields it."""
+
+import dataclasses
+
+from uamsim.orchestration.spec import ExperimentSpec
+from uamsim_experiments import dorsal_sweep
+
+PAIRS = (
+    "mlp_head-frozen",
+    "no_dorsal-unfrozen",
+    "mlp_head-unfrozen",
+    "no_dorsal-cotrained",
+    "no_dorsal-insulated",
+)
+"""The paper's three rows, then the two ways of keeping knowledge that it argues against."""
+MLP_WIDTHS = {"debug": 256, "tiny": 256, "small": 512, "paper": 1024}
+
+
+def build(scale: str) -> ExperimentSpec:
+    """The experiment at one scale: the sweep's world, models and budget, in-domain alone."""
+    sweep = dorsal_sweep.build(scale)
+    variants = ("no_dorsal", "mlp_head")
+    return sweep.replace(
+        name="embodiment_tax",
+        summary=(__doc__ or "").partition("\n")[0],
+        variants=variants,
+        e_sem=("unfrozen", "frozen", "cotrained", "insulated"),
+        pairs=PAIRS,
+        controls=("random", "blind"),
+        control_variants=variants,
+        model=dataclasses.replace(sweep.model, mlp_width=MLP_WIDTHS[scale]),
+        evaluation=dataclasses.replace(
+            sweep.evaluation,
+            splits=("in_domain",),
+            in_domain_episodes=2 * sweep.evaluation.in_domain_episodes,
+        ),
+        media=dataclasses.replace(sweep.media, variants=variants, splits=("in_domain",)),
+    )

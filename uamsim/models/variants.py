@@ -1,0 +1,66 @@
+"""The variants: six rows of Table 1 of the UAM paper, and the MLP head of its Table 3."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from uamsim.models.config import ActionHead, DorsalInit, DorsalInput, VLAConfig
+from uamsim.registry import Registry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One row: how the dorsal expert is fed, initialised and supervised, and what acts."""
+
+    summary: str
+    dorsal_input: DorsalInput = "none"
+    dorsal_init: DorsalInit = "none"
+    dynamics: bool = False
+    action_head: ActionHead = "flow"
+
+    def apply(self, config: VLAConfig) -> VLAConfig:
+        """``config`` turned into this variant, all sizes kept."""
+        return dataclasses.replace(
+            config,
+            dorsal_input=self.dorsal_input,
+            dorsal_init=self.dorsal_init,
+            dynamics=self.dynamics,
+            action_head=self.action_head,
+        )
+
+
+VARIANTS: Registry[Variant] = Registry("variant")
+VARIANTS.add("no_dorsal", Variant(summary="2 experts, as pi0"))
+VARIANTS.add(
+    "random_init",
+    Variant(summary="E_dor from random weights", dorsal_input="vit", dorsal_init="random"),
+)
+VARIANTS.add(
+    "vlm_init_vision",
+    Variant(summary="E_dor a copy of E_sem, ViT tokens", dorsal_input="vit", dorsal_init="vlm"),
+)
+VARIANTS.add(
+    "vlm_init_query",
+    Variant(
+        summary="E_dor a copy of E_sem, learnable queries", dorsal_input="query", dorsal_init="vlm"
+    ),
+)
+VARIANTS.add(
+    "gen_init",
+    Variant(
+        summary="E_dor from the generator, VAE tokens", dorsal_input="vae", dorsal_init="generator"
+    ),
+)
+VARIANTS.add(
+    "uam",
+    Variant(
+        summary="E_dor from the generator, with dynamics",
+        dorsal_input="vae",
+        dorsal_init="generator",
+        dynamics=True,
+    ),
+)
+TABLE_1: tuple[str, ...] = tuple(VARIANTS)
+VARIANTS.add(
+    "mlp_head",
+    Variant(summary="E_sem alone, an MLP on one action token, as VLM4VLA", action_head="mlp"),
+)

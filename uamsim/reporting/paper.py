@@ -1,0 +1,49 @@
+"""The paper's own numbers: cells as printed, and what follows from them, computed."""
+
+import functools
+import json
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+MME_MAX = 2800
+"""Perception and cognition together."""
+
+
+@functools.cache
+def printed() -> dict[str, Any]:
+    """The tables of ``paper.json``."""
+    text = resources.files("uamsim.reporting").joinpath("paper.json").read_text("utf-8")
+    return json.loads(text)
+
+
+def semantic_score(row: dict[str, Any]) -> float:
+    """S of a row of Table 3 in percent: the mean of MME in percent, MMMU and MMBench."""
+    return float(np.mean([100 * row["MME"] / MME_MAX, row["MMMU"], row["MMBench"]]))
+
+
+def table_3(variant: str, e_sem: str) -> dict[str, tuple[float, float, float]]:
+    """VLM -> action score, S and Δ of one row of Table 3; empty where the paper has none.
+
+    Action and S are in percent. Δ = 1 - S / S₀, and S₀ is S of the row whose VLM was frozen.
+    """
+    rows = printed()["table_3"]
+    before = {row["vlm"]: semantic_score(row) for row in rows if row["e_sem"] == "frozen"}
+    return {
+        row["vlm"]: (row["action"], score, 1 - score / before[row["vlm"]])
+        for row in rows
+        if (row["variant"], row["e_sem"]) == (variant, e_sem)
+        for score in [semantic_score(row)]
+    }
+
+
+def retention() -> dict[str, float]:
+    """Table 2: each benchmark of UAM as a share of BAGEL, where both have a cell."""
+    before, after = printed()["table_2"]["BAGEL"], printed()["table_2"]["UAM"]
+    return {name: after[name] / value for name, value in before.items()}
+
+
+def mean_retention() -> float:
+    """Of Table 2, every benchmark with the same weight."""
+    return float(np.mean(list(retention().values())))
