@@ -72,8 +72,12 @@ class SceneError(UamsimError):
 
 
 class ProtocolError(UamsimError, ValueError):
-    """A message between policy server and client that cannot be read."""
+    """A message between two processes that cannot be read, or not be written."""
 
 
 class PolicyServerError(UamsimError, ConnectionError):
     """A policy server that cannot be reached, or that answered with an error."""
+
+
+class SimulatorError(UamsimError, RuntimeError):
+    """A simulator's process that does not start, fails, hangs or has died."""

@@ -1,4 +1,4 @@
-"""How a process of this project must be started: memory allocator and threads.
+"""How a process of this project must be started, memory allocator and threads, and its cache.
 
 glibc reads these variables once, when a process starts. Without them, training a small model on
 CPU spends most of its time in page faults of malloc: a forward pass took 3.1 s instead of 0.95 s.
@@ -8,6 +8,7 @@ One thread a process, because two single-thread jobs beat one job on two threads
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 MALLOC_ENV: Mapping[str, str] = {
     "MALLOC_MMAP_MAX_": "0",
@@ -40,3 +41,8 @@ def ensure_process_environment(argv: Sequence[str] | None = None) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(sys.executable, [sys.executable, *command[1:]], {**os.environ, **missing})
+
+
+def default_root() -> Path:
+    """The cache: ``$UAMSIM_CACHE``, else ``~/.cache/uamsim``."""
+    return Path(os.environ.get("UAMSIM_CACHE") or Path.home() / ".cache" / "uamsim").absolute()
