@@ -56,7 +56,7 @@ def play(player: str, path: str, task: str, axis: str, severity: int, episodes: 
     """Outcomes of one cell and the seconds it took, or why the task cannot carry the axis."""
     started = time.perf_counter()
     env_id, seeds = resolve_environment(task), tuple(range(SEED0, SEED0 + episodes))
-    split = f"{axis}@{severity}" if axis in AXES else axis
+    split = f"{axis}@{severity}" if severity else axis
     try:
         if player == "expert":
             outcomes = [e.record.success for e in play_expert(env_id, seeds, split=split)]
