@@ -1,5 +1,6 @@
 # make dorsal_sweep   makes the environment and runs the main job
 # make test           makes the environment and runs the tests
+# make robosuite      makes the environment and robosuite's own beside it
 # make lint           style and types
 # ARGS passes options on:  make dorsal_sweep ARGS="--scale debug --seeds 1"
 
@@ -18,10 +19,10 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then echo $$python; break; fi; done)
 
-.PHONY: help venv gl dorsal_sweep test lint clean
+.PHONY: help venv gl dorsal_sweep test robosuite lint clean
 
 help:
-	@sed -n 's/^# \?//p' Makefile | head -4
+	@sed -n 's/^# \?//p' Makefile | head -5
 
 venv: $(INSTALLED)
 
@@ -34,6 +35,10 @@ dorsal_sweep: $(GL)
 test: $(GL)
 	@MUJOCO_GL="$${MUJOCO_GL:-$$(cat $(GL))}" OMP_NUM_THREADS=1 \
 		$(BIN)/pytest -n auto --maxprocesses 8 --dist loadfile $(ARGS)
+
+# Its ids and their tests need it; without it the tests are skipped.
+robosuite: $(INSTALLED)
+	@$(BIN)/uamsim install robosuite
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check .

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 MAX_LINES = 400
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"contract", "registry", "errors", "lexicon", "runtime"}),
+    frozenset({"contract", "registry", "errors", "lexicon", "runtime", "simulators"}),
     frozenset({"models", "data", "perturbations"}),
     frozenset({"training", "evaluation", "reporting", "serving"}),
     frozenset({"orchestration"}),
@@ -28,6 +28,7 @@ FOREIGN = {"calvin_env", "robotwin", "robosuite", "sapien", "pybullet"}
 MAY_IMPORT_RAY = {
     Path("uamsim/orchestration/runners/tune.py"),
     Path("uamsim/evaluation/ray_backend.py"),
+    Path("uamsim/evaluation/ray_inference.py"),
 }
 
 

@@ -157,6 +157,14 @@ _TABLE: tuple[Entry, ...] = tuple(
         ("fixture", "rod", "杆子", "gān zi", True, None),
         ("fixture", "stain", "污渍", "wū zì", True, None),
         ("fixture", "bottle", "瓶子", "píng zi", True, None),
+        ("fixture", "milk", "牛奶", "niú nǎi", True, None),
+        ("fixture", "bread", "面包", "miàn bāo", True, None),
+        ("fixture", "cereal", "麦片", "mài piàn", True, None),
+        ("fixture", "square_nut", "方螺母", "fāng luó mǔ", True, None),
+        ("fixture", "round_nut", "圆螺母", "yuán luó mǔ", True, None),
+        ("fixture", "door_handle", "门把手", "mén bǎ shǒu", True, None),
+        ("fixture", "pot", "锅", "guō", True, None),
+        ("fixture", "hammer", "锤子", "chuí zi", True, None),
     )
 )
 

@@ -28,6 +28,25 @@ ENTRY_POINTS: dict[str, str] = {
 }
 """Environment id -> where its class is."""
 
+ROBOSUITE_TASKS: tuple[str, ...] = (
+    "Lift",
+    "Stack",
+    "PickPlace",
+    "NutAssembly",
+    "Door",
+    "TwoArmLift",
+    "TwoArmHandover",
+)
+"""What is registered as ``uamsim/Robosuite-NAME-v0``; it needs ``uamsim install robosuite``."""
+
 for _id, _entry_point in ENTRY_POINTS.items():
     if _id not in gym.registry:
         gym.register(id=_id, entry_point=_entry_point)
+
+for _name in ROBOSUITE_TASKS:
+    if f"uamsim/Robosuite-{_name}-v0" not in gym.registry:
+        gym.register(
+            id=f"uamsim/Robosuite-{_name}-v0",
+            entry_point="uamsim_envs.robosuite.env:RobosuiteEnv",
+            kwargs={"name": _name},
+        )

@@ -30,8 +30,12 @@ _gl_context: Any = None
 _gl_pid = 0
 
 
-def apply_profile(spec: mujoco.MjSpec, profile: RenderProfile) -> None:
-    """Sets the quality fields of a spec, before it is compiled.
+def apply_profile(visual: Any, profile: RenderProfile) -> None:
+    """Sets the quality fields of a model before its first picture.
+
+    Args:
+        visual: ``visual`` of a spec that is not compiled, or ``vis`` of a model.
+        profile: how pictures are drawn.
 
     Raises:
         ConfigError: an unknown profile.
@@ -40,7 +44,7 @@ def apply_profile(spec: mujoco.MjSpec, profile: RenderProfile) -> None:
         raise ConfigError(
             f"render_profile must be one of {', '.join(RENDER_PROFILES)}, not {profile!r}."
         )
-    quality = spec.visual.quality
+    quality = visual.quality
     fast = profile == "fast"
     quality.offsamples = 0 if fast else 8
     quality.shadowsize = 0 if fast else 4096
@@ -118,15 +122,32 @@ class SceneRenderer:
     """
 
     def __init__(
-        self, model: mujoco.MjModel, image_size: tuple[int, int], profile: RenderProfile
+        self,
+        model: mujoco.MjModel,
+        image_size: tuple[int, int],
+        profile: RenderProfile,
+        *,
+        geom_group: int = VISIBLE_GROUP,
+        show_sites: bool = True,
     ) -> None:
+        """Takes note of what is to be drawn.
+
+        Args:
+            model: whose pictures.
+            image_size: (H, W).
+            profile: see ``apply_profile``.
+            geom_group: the one whose shapes are drawn.
+            show_sites: whether sites are.
+        """
         self._model = model
         self._image_size = image_size
         self._profile = profile
         self._mjr: mujoco.MjrContext | None = None
         self._option = mujoco.MjvOption()
         self._option.geomgroup[:] = 0
-        self._option.geomgroup[VISIBLE_GROUP] = 1
+        self._option.geomgroup[geom_group] = 1
+        if not show_sites:
+            self._option.sitegroup[:] = 0
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED.value
         self._perturb = mujoco.MjvPerturb()
@@ -152,19 +173,20 @@ class SceneRenderer:
         return self._mjr, self._scene
 
     def render(
-        self, data: mujoco.MjData, cameras: tuple[str, ...]
+        self, data: mujoco.MjData, cameras: tuple[str, ...], *, shrink: int = 1
     ) -> dict[str, UInt8[np.ndarray, "H W 3"]]:
         """One picture a camera.
 
         Args:
             data: state whose kinematics, cameras and lights are up to date.
             cameras: names in the model.
+            shrink: how many times smaller the pictures are, rounded up.
 
         Raises:
             RenderingUnavailableError: no GL context can be made.
         """
         mjr, scene = self._ensure()
-        height, width = self._image_size
+        height, width = (-(-side // shrink) for side in self._image_size)
         rect = mujoco.MjrRect(0, 0, width, height)
         pictures = {}
         for name in cameras:

@@ -279,7 +279,7 @@ def test_expert_success_rate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     env = make(env_id, perturbations=perturbations)
-    monkeypatch.setattr(env.world, "render", lambda cameras=None: {})
+    monkeypatch.setattr(env.world, "render", lambda cameras=None, *, shrink=1: {})
     seeds = range(1000, 1025)
     assert sum(_run(env, seed)[0] for seed in seeds) >= 24
 

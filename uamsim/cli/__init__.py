@@ -12,6 +12,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "splits": ("uamsim.cli.splits:main", "list, preview and check out-of-distribution splits"),
     "stats": ("uamsim.cli.stats:main", "plan sample sizes, compare policies on the same episodes"),
     "serve": ("uamsim.cli.serve:main", "serve a policy to websocket clients, openpi's or ours"),
+    "install": ("uamsim.cli.install:main", "make a foreign simulator's own environment"),
     "doctor": ("uamsim.cli.doctor:main", "say what works on this machine, and the mend"),
 }
 """Verb -> (where its ``main(argv)`` lives, what it does). Imported only when it is used."""

@@ -135,8 +135,7 @@ def main(argv: Sequence[str]) -> int:
         check = look()
         broken += check.status == "broken"
         print(_line(check), flush=True)
-    print()
-    print(f"{broken} broken." if broken else "Everything that is needed works.")
+    print(f"\n{broken} broken." if broken else "\nEverything that is needed works.")
     return 1 if broken else 0
 
 
@@ -159,16 +158,26 @@ def _line(check: Check) -> str:
 
 
 def run_probe(
-    code: str, *, env: dict[str, str] | None = None, timeout_s: float = 120
+    code: str,
+    *,
+    env: dict[str, str] | None = None,
+    timeout_s: float = 120,
+    python: Sequence[str] = (sys.executable,),
 ) -> tuple[bool, str]:
     """Runs Python code in a process of its own.
+
+    Args:
+        code: what to run.
+        env: added to this process's environment.
+        timeout_s: after which it is given up.
+        python: interpreter, with its flags.
 
     Returns:
         Whether it exited with 0, and its last line of output.
     """
     try:
         done = subprocess.run(
-            [sys.executable, "-c", code],
+            [*python, "-c", code],
             capture_output=True,
             text=True,
             timeout=timeout_s,
@@ -356,6 +365,25 @@ def check_models() -> Check:
     )  # fmt: skip
 
 
+def check_simulators() -> Check:
+    """Foreign simulators; each is needed for its own environments alone."""
+    from uamsim.errors import MissingDependencyError
+    from uamsim.simulators import SIMULATORS, find_installation
+
+    found, mends = [], []
+    for name, simulator in SIMULATORS.items():
+        try:
+            python = str(find_installation(name).python)
+            ok, message = run_probe(simulator.trial, python=(python, "-I"))
+            found.append(f"{name} works" if ok else f"{name} is broken: {message}")
+            mends += [] if ok else [f"Run: uamsim install {name} --again"]
+        except MissingDependencyError as error:
+            found.append(f"no {name}")
+            mends.append(str(error))
+    status = "warning" if mends else "ok"
+    return Check(name="simulators", status=status, found=", ".join(found), mend="\n".join(mends))
+
+
 CHECKS: tuple[Callable[[], Check], ...] = (
     check_python,
     check_packages,
@@ -367,5 +395,6 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     check_video,
     check_font,
     check_models,
+    check_simulators,
 )
 """In the order in which they are shown."""

@@ -331,6 +331,7 @@ def _assemble(
         image_size=config.image_size,
         control=config.control,
         render_profile=config.render_profile,
+        robot_type="panda" if "/Robosuite-" in config.env_ids[0] else "aloha",
     )
     image_stats = {
         camera: merge_image_stats([part[1][camera] for part in parts]) for camera in config.cameras

@@ -35,6 +35,7 @@ class DatasetSpec:
     image_size: tuple[int, int]
     control: Control
     render_profile: str
+    robot_type: str = "aloha"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +67,15 @@ def file_indices(number: int) -> dict[str, int]:
     return {"chunk_index": number // FILES_PER_CHUNK, "file_index": number % FILES_PER_CHUNK}
 
 
-def joint_names(control: Control) -> list[str]:
-    """Names of the 14 dimensions of state and action."""
+def joint_names(control: Control, dim: int) -> list[str]:
+    """Names of the dimensions of state and action: 7 for each arm."""
     parts = (
         ("x", "y", "z", "rot_x", "rot_y", "rot_z")
         if control == "ee"
         else ("waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_rotate")
     )
-    return [f"{side}_{part}" for side in ("left", "right") for part in (*parts, "gripper")]
+    sides = ("left_", "right_") if dim == 2 * (len(parts) + 1) else ("",)
+    return [f"{side}{part}" for side in sides for part in (*parts, "gripper")]
 
 
 def describe(values: np.ndarray) -> dict[str, list[float]]:
@@ -126,7 +128,8 @@ def write_tables(
         "action": describe(np.concatenate([e.action for e in flat])),
     } | {video_key(camera): stats for camera, stats in image_stats.items()}
     write_json(root / "meta/stats.json", stats)
-    write_json(root / "meta/info.json", _info(spec, len(flat), start, len(instructions)))
+    dim = flat[0].action.shape[1]
+    write_json(root / "meta/info.json", _info(spec, dim, len(flat), start, len(instructions)))
 
 
 def _frame_table(
@@ -211,12 +214,12 @@ def _write_table(path: Path, table: pa.Table) -> None:
         partial.replace(path)
 
 
-def _info(spec: DatasetSpec, episodes: int, frames: int, tasks: int) -> dict[str, Any]:
+def _info(spec: DatasetSpec, dim: int, episodes: int, frames: int, tasks: int) -> dict[str, Any]:
     height, width = spec.image_size
     vector = {
         "dtype": "float32",
-        "shape": [14],
-        "names": {"motors": joint_names(spec.control)},
+        "shape": [dim],
+        "names": {"motors": joint_names(spec.control, dim)},
         "fps": spec.fps,
     }
     features: dict[str, Any] = {
@@ -249,7 +252,7 @@ def _info(spec: DatasetSpec, episodes: int, frames: int, tasks: int) -> dict[str
         features[name] = {"dtype": dtype, "shape": [1], "names": None, "fps": spec.fps}
     return {
         "codebase_version": CODEBASE_VERSION,
-        "robot_type": "aloha",
+        "robot_type": spec.robot_type,
         "total_episodes": episodes,
         "total_frames": frames,
         "total_tasks": tasks,

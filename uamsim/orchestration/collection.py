@@ -27,9 +27,10 @@ class CollectionRequest:
         episodes: successful episodes of each task.
         seed: first seed, also --first-seed; seeds at which the expert fails are skipped.
         image_size: height and width of the pictures.
-        cameras: recorded cameras, of primary, left_wrist, right_wrist and top.
+        cameras: recorded cameras; aloha has primary, left_wrist, right_wrist and top.
         render_profile: how pictures are drawn, "fast" or "quality".
-        control: actions and state as gripper poses ("ee") or joint angles ("joint").
+        control: actions and state as gripper poses ("ee") or joint angles ("joint"),
+            of which robosuite has "ee" alone.
         fps: frames a second that are kept; divides 50.
         split: a named perturbation of every episode, such as distractors or chinese.
         max_failures: share of seeds that may fail before the expert is taken to be broken.

@@ -16,7 +16,6 @@ from uamsim.evaluation.videos import draw_caption, label_font, write_video
 from uamsim.orchestration.tasks import resolve_tasks
 
 MOMENTS: tuple[str, ...] = ("start", "middle", "end")
-CAMERAS: tuple[str, ...] = ("primary", "left_wrist", "right_wrist", "top")
 _MARGIN = 6
 _SEED_TRIES = 20
 
@@ -30,23 +29,14 @@ class GalleryRequest:
         seed: of the first episode that is tried; the first in which the expert succeeds is shown.
         image_size: (H, W) of each picture.
         render_profile: "quality" or "fast".
-        cameras: a column each; the first is filmed.
+        cameras: a column each, the first is filmed; all of the world's when empty.
     """
 
     tasks: tuple[str, ...] = ()
     seed: int = 0
     image_size: tuple[int, int] = (480, 640)
     render_profile: str = "quality"
-    cameras: tuple[str, ...] = CAMERAS
-
-    def __post_init__(self) -> None:
-        """Checks what no environment would.
-
-        Raises:
-            ConfigError: no camera.
-        """
-        if not self.cameras:
-            raise ConfigError("cameras must name at least one camera.")
+    cameras: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,39 +57,47 @@ class Exhibit:
 
 
 def make_gallery(world: str, request: GalleryRequest, out: Path) -> list[Exhibit]:
-    """Writes ``out/TASK.png`` and ``out/TASK.mp4`` for every task.
+    """Writes ``out/TASK.png`` and ``out/TASK.mp4`` for every task that has an expert.
 
     Raises:
         UnknownNameError: no such world or task.
+        ConfigError: a task is named that has no expert.
         StorageError: a file cannot be written.
     """
-    return [
-        _exhibit(task, env_id, request, out)
-        for task, env_id in resolve_tasks(world, request.tasks).items()
-    ]
+    shown = []
+    for task, env_id in resolve_tasks(world, request.tasks).items():
+        exhibit = _exhibit(task, env_id, request, out)
+        if exhibit is not None:
+            shown.append(exhibit)
+        elif request.tasks:
+            raise ConfigError(f"{task} of {world} has no scripted expert to film.")
+    return shown
 
 
-def _exhibit(task: str, env_id: str, request: GalleryRequest, out: Path) -> Exhibit:
+def _exhibit(task: str, env_id: str, request: GalleryRequest, out: Path) -> Exhibit | None:
     import gymnasium as gym
 
     look = {"image_size": request.image_size, "render_profile": request.render_profile}
     # Gymnasium's checker wants a picture in every observation.
     blind = gym.make(env_id, cameras=(), disable_env_checker=True, **look)
-    env = gym.make(env_id, cameras=request.cameras[:1], **look)
+    if not getattr(blind.unwrapped, "has_expert", True):
+        return None
+    cameras = request.cameras or tuple(blind.unwrapped.all_cameras)  # type: ignore[attr-defined]
+    env = gym.make(env_id, cameras=cameras[:1], **look)
     try:
         seeds = range(request.seed, request.seed + _SEED_TRIES)
         records = (_record(blind, env_id, task, seed) for seed in seeds)
         record = next((r for r in records if r.success), None)
         if record is None:
             record = _record(blind, env_id, task, request.seed)
-        film, moments = _film(env, record, request.cameras)
+        film, moments = _film(env, record, cameras)
     finally:
         env.close()
         blind.close()
     video = write_video(out / f"{task}.mp4", Clip(record=record, frames=film))
     sheet = out / f"{task}.png"
     try:
-        Image.fromarray(_sheet(moments, request.cameras, record)).save(sheet)
+        Image.fromarray(_sheet(moments, cameras, record)).save(sheet)
     except OSError as error:
         raise StorageError(f"cannot write {sheet}: {error}. Free some space.") from error
     return Exhibit(task=task, record=record, sheet=sheet, video=video)

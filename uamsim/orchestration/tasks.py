@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from uamsim.errors import UnknownNameError
 
 PACKAGE = "uamsim_envs"
-WORLDS: Mapping[str, str] = {"aloha": "Aloha"}
-"""World -> how the names of its environments begin."""
+WORLDS: Mapping[str, str] = {"aloha": "Aloha", "robosuite": "Robosuite-"}
+"""World -> how the names of its environments begin; a task that several have is the first's."""
 _NO_TASK = {"Scene"}
 
 
@@ -54,10 +54,28 @@ def resolve_environment(name: str) -> str:
         return name
     known: dict[str, str] = {}
     for world in WORLDS:
-        known |= list_tasks(world)
+        known = list_tasks(world) | known
     if name not in known:
         raise UnknownNameError("environment", name, known)
     return known[name]
+
+
+def resolve_environments(words: Sequence[str]) -> dict[str, str]:
+    """Environment id -> suite, for worlds (all their tasks), tasks and ids.
+
+    A suite is the environment's world, or of an id outside all worlds what is before its "/".
+
+    Raises:
+        UnknownNameError: no world, task or id.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        ids = list_tasks(word).values() if word in WORLDS else [resolve_environment(word)]
+        for env_id in ids:
+            namespace, _, name = env_id.rpartition(":")[2].partition("/")
+            worlds = [world for world, start in WORLDS.items() if name.startswith(start)]
+            found[env_id] = worlds[0] if worlds else namespace
+    return found
 
 
 def snake_case(name: str) -> str:

@@ -117,6 +117,38 @@ PARAPHRASES: Table = {
         "scrub until the {thing} is gone, using the {second}, and release that",
     ),
     ("wipe_table", "chinese"): ("拿{second}清理{thing}", "用{second}抹去{thing}，随后松开"),
+    ("lift_cube", "english"): ("hoist the {thing}", "raise the {thing} into the air"),
+    ("lift_cube", "chinese"): ("举高{thing}", "让{thing}离开桌面"),
+    ("stack_two", "english"): (
+        "rest the {thing} upon the {target}",
+        "make the {target} carry the {thing}",
+    ),
+    ("stack_two", "chinese"): ("让{target}托住{thing}", "将{thing}摞到{target}顶上"),
+    ("sort_groceries", "english"): (
+        "sort the {thing} into the compartment meant for it",
+        "drop the {thing} into the matching compartment",
+    ),
+    ("sort_groceries", "chinese"): ("将{thing}归入对应的格子", "把{thing}收纳到对应位置"),
+    ("fit_nut", "english"): (
+        "thread the {thing} over the matching post",
+        "slide the {thing} down the matching post",
+    ),
+    ("fit_nut", "chinese"): ("让{thing}穿过对应的立柱", "把{thing}穿到对应的立柱"),
+    ("open_door", "english"): (
+        "swing the door wide using the {thing}",
+        "work the {thing} until the door swings",
+    ),
+    ("open_door", "chinese"): ("拧{thing}，让门敞开", "拽着{thing}，让门敞开"),
+    ("lift_together", "english"): (
+        "hoist the {thing} two-handed",
+        "raise the {thing} using a pair of grippers",
+    ),
+    ("lift_together", "chinese"): ("双手举高{thing}", "两边合力举高{thing}"),
+    ("hand_over", "english"): (
+        "give the {thing} to the arm opposite",
+        "let the arms swap the {thing}",
+    ),
+    ("hand_over", "chinese"): ("让{thing}换手", "把{thing}转交对面那边"),
 }
 """Other words for the same."""
 
@@ -172,6 +204,20 @@ REORDERED: Table = {
     ("hang_cloth", "chinese"): ("往{target}上挂{thing}",),
     ("wipe_table", "english"): ("with the {second}, wipe away the {thing}",),
     ("wipe_table", "chinese"): ("把{thing}擦掉，用{second}",),
+    ("lift_cube", "english"): ("the {thing}, lift it off the table",),
+    ("lift_cube", "chinese"): ("{thing}，提起它",),
+    ("stack_two", "english"): ("on the {target} stack the {thing}",),
+    ("stack_two", "chinese"): ("往{target}上叠{thing}",),
+    ("sort_groceries", "english"): ("into its bin, put the {thing}",),
+    ("sort_groceries", "chinese"): ("{thing}，放进它的格子",),
+    ("fit_nut", "english"): ("onto its peg, fit the {thing}",),
+    ("fit_nut", "chinese"): ("{thing}，套到它的柱子上",),
+    ("open_door", "english"): ("by the {thing}, open the door",),
+    ("open_door", "chinese"): ("打开门，握住{thing}",),
+    ("lift_together", "english"): ("with both arms, lift the {thing}",),
+    ("lift_together", "chinese"): ("{thing}，用双臂提起来",),
+    ("hand_over", "english"): ("to the other arm, hand over the {thing}",),
+    ("hand_over", "chinese"): ("{thing}，递给另一只手臂",),
 }
 """The demonstrations' words with their clauses in another order."""
 
@@ -220,5 +266,19 @@ REORDERED_PARAPHRASES: Table = {
     ("hang_cloth", "chinese"): ("往{target}上晾{thing}",),
     ("wipe_table", "english"): ("using the {second}, clean up the {thing}",),
     ("wipe_table", "chinese"): ("清理{thing}，拿{second}",),
+    ("lift_cube", "english"): ("the {thing}, hoist it",),
+    ("lift_cube", "chinese"): ("{thing}，把它举高",),
+    ("stack_two", "english"): ("upon the {target}, rest the {thing}",),
+    ("stack_two", "chinese"): ("{thing}，让{target}托住它",),
+    ("sort_groceries", "english"): ("into the matching compartment, drop the {thing}",),
+    ("sort_groceries", "chinese"): ("{thing}，归入对应的格子",),
+    ("fit_nut", "english"): ("over the matching post, thread the {thing}",),
+    ("fit_nut", "chinese"): ("让对应的立柱穿过{thing}",),
+    ("open_door", "english"): ("using the {thing}, swing the door wide",),
+    ("open_door", "chinese"): ("让门敞开，拧{thing}",),
+    ("lift_together", "english"): ("two-handed, hoist the {thing}",),
+    ("lift_together", "chinese"): ("{thing}，双手举高",),
+    ("hand_over", "english"): ("to the arm opposite, give the {thing}",),
+    ("hand_over", "chinese"): ("{thing}，让它换手",),
 }
 """Paraphrases with their clauses in another order."""

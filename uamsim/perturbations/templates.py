@@ -1,4 +1,4 @@
-"""Ways to ask for each task: the bimanual bench's own, and which there are in every wording.
+"""Ways to ask for each task that ``lexicon`` does not have, and which there are in every wording.
 
 ``lexicon`` has those that demonstrations of the main job use, ``phrasings`` those that none use.
 
@@ -131,7 +131,42 @@ BENCH_TEMPLATES: Table = {
     ),
 }
 
-DEMONSTRATED: Table = {**INSTRUCTION_TEMPLATES, **BENCH_TEMPLATES}
+ROBOSUITE_TEMPLATES: Table = {
+    ("lift_cube", "english"): ("lift the {thing} off the table", "pick up the {thing}"),
+    ("lift_cube", "chinese"): ("提起{thing}", "把{thing}从桌上拿起来"),
+    ("stack_two", "english"): (
+        "stack the {thing} on the {target}",
+        "put the {thing} on top of the {target}",
+    ),
+    ("stack_two", "chinese"): ("把{thing}叠到{target}上", "将{thing}叠在{target}上面"),
+    ("sort_groceries", "english"): (
+        "put the {thing} into its bin",
+        "place the {thing} in the bin where it belongs",
+    ),
+    ("sort_groceries", "chinese"): ("把{thing}放进它的格子", "将{thing}放到它所属的格子里"),
+    ("fit_nut", "english"): (
+        "fit the {thing} onto its peg",
+        "put the {thing} down over the peg of its shape",
+    ),
+    ("fit_nut", "chinese"): ("把{thing}套到它的柱子上", "将{thing}套在同样形状的柱子上"),
+    ("open_door", "english"): (
+        "open the door by the {thing}",
+        "turn the {thing} and pull the door open",
+    ),
+    ("open_door", "chinese"): ("握住{thing}打开门", "扭动{thing}，把门拉开"),
+    ("lift_together", "english"): (
+        "lift the {thing} with both arms",
+        "use both arms to lift the {thing}",
+    ),
+    ("lift_together", "chinese"): ("用双臂提起{thing}", "两只手臂一起抬起{thing}"),
+    ("hand_over", "english"): (
+        "hand the {thing} over to the other arm",
+        "pass the {thing} from one arm to the other",
+    ),
+    ("hand_over", "chinese"): ("把{thing}递给另一只手臂", "用一只手臂拿起{thing}，交给另一只"),
+}
+
+DEMONSTRATED: Table = {**INSTRUCTION_TEMPLATES, **BENCH_TEMPLATES, **ROBOSUITE_TEMPLATES}
 """What demonstrations use, in English."""
 
 _TABLES = (DEMONSTRATED, PARAPHRASES, REORDERED, REORDERED_PARAPHRASES)
@@ -167,6 +202,13 @@ USUAL: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
         ("insert_flower", "flower", "bottle"),
         ("hang_cloth", "cloth towel", "rod"),
         ("wipe_table", "stain cloth towel", ""),
+        ("lift_cube", "cube", ""),
+        ("stack_two", "cube", "cube"),
+        ("sort_groceries", "milk bread cereal can", ""),
+        ("fit_nut", "square_nut round_nut", ""),
+        ("open_door", "door_handle", ""),
+        ("lift_together", "pot", ""),
+        ("hand_over", "hammer", ""),
     )
 }
 """Task -> kinds or categories of its things and of its target."""

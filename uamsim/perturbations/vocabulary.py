@@ -98,6 +98,14 @@ SYNONYMS: Mapping[str, Mapping[Written, tuple[str, ...]]] = {
         ("rod", "pole", "横杆"),
         ("stain", "smudge", "污点"),
         ("bottle", "flask", "细口瓶"),
+        ("milk", "dairy carton", "鲜奶"),
+        ("bread", "loaf", "吐司"),
+        ("cereal", "granola", "谷物片"),
+        ("square_nut", "four-cornered nut", "四角螺帽"),
+        ("round_nut", "circular nut", "圆形螺帽"),
+        ("door_handle", "door lever", "门柄"),
+        ("pot", "saucepan", "炖锅"),
+        ("hammer", "mallet", "榔头"),
         ("button", "switch", "开关"),
         ("object", "item", "物件"),
         ("thing", "article", "玩意"),
@@ -204,6 +212,10 @@ neck=瓶颈 drape=披 raise=举起 two-handed=双手 dangle=垂下 clean=清洁 
 release=松开 um=嗯 well=那么 know=知道 kindly=劳驾 thanks=谢谢 if=如果 would=愿意 when=当 are=正
 ready=准备好 hello=你好 there=那边 leftmost=最左边 rightmost=最右边 frontmost=最前面
 rearmost=最后面 left=左边 right=右边 front=前面 behind=在后面 between=在之间
+bin=格子 belongs=属于 fit=套上 peg=柱 shape=形状 door=门 turn=转动 hand=递 other=其他 arm=手臂
+pass=传递 hoist=吊起 air=空中 rest=安置 upon=之上 sort=归类 compartment=隔间 meant=专门 for=为
+drop=丢 matching=对应 thread=穿 post=立柱 swing=摆动 wide=大大地 work=操作 swings=摆开 pair=一对
+grippers=夹爪 opposite=对面 swap=交换
 """
 
 FUNCTION_WORDS: Mapping[str, str] = {

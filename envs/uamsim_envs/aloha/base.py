@@ -11,10 +11,11 @@ import numpy as np
 from jaxtyping import Float32
 
 from uamsim.contract import ACTION_DIM, CONTROL_HZ, Control, Goal, Observation, SceneFacts
-from uamsim.errors import ConfigError, InvalidActionError, UnknownNameError
+from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.perturbations.actions import ActionChannel
 from uamsim.perturbations.sensors import Sensors
 from uamsim.perturbations.values import Composition, Parameters, Perturbation
+from uamsim_envs.actions import check_actions
 from uamsim_envs.aloha.kinematics import JOINT_RANGE
 from uamsim_envs.aloha.perturbing import CARRIED, Perturber
 from uamsim_envs.aloha.world import CAMERAS, MAX_POSITION, MAX_ROTATION, World, WorldConfig
@@ -59,6 +60,7 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
         "render_fps": CONTROL_HZ,
     }
     task = "scene"
+    all_cameras: ClassVar[tuple[str, ...]] = CAMERAS
     carried: ClassVar[tuple[type[Perturbation], ...]] = ()
     """What a task can apply besides ``perturbing.CARRIED``."""
 
@@ -164,7 +166,7 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
         Raises:
             InvalidActionError: a wrong shape, or values that are not finite; nothing has moved.
         """
-        actions = self._check(actions)
+        actions = check_actions(actions, ACTION_DIM)
         return self._advance(iter(actions))
 
     def play(
@@ -187,7 +189,7 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
 
         def draw() -> Iterator[np.ndarray]:
             for action in itertools.islice(actions, max_steps):
-                taken.append(self._check(np.asarray(action)[None])[0])
+                taken.append(check_actions(np.asarray(action)[None], ACTION_DIM)[0])
                 yield taken[-1]
 
         result = self._advance(draw())
@@ -213,22 +215,6 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
                 break
         truncated = not terminated and self._num_steps >= self.max_episode_steps
         return self._observe(), reward, terminated, truncated, self._info(success=success)
-
-    def _check(self, actions: Any) -> np.ndarray:
-        array = np.asarray(actions)
-        expected = f"actions of shape [T, {ACTION_DIM}] (T >= 1) with finite numbers"
-        if array.dtype.kind not in "fiu" or array.ndim != 2 or array.shape[1] != ACTION_DIM:
-            raise InvalidActionError(
-                f"expected {expected}, got shape {list(array.shape)} of {array.dtype}."
-            )
-        if len(array) == 0:
-            raise InvalidActionError(f"expected {expected}, got no action.")
-        if not np.isfinite(array).all():
-            step, index = (int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            raise InvalidActionError(
-                f"expected {expected}, got {array[step, index]} at step {step}, index {index}."
-            )
-        return array.astype(np.float32)
 
     def render(self) -> np.ndarray | None:  # type: ignore[override]
         """The primary camera's picture, uint8 [H, W, 3], with ``render_mode="rgb_array"``."""
@@ -274,9 +260,10 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
 
     def _pictures(self, cameras: tuple[str, ...]) -> dict[str, np.ndarray]:
         step = self._sensors.picture_step(self._num_steps)
+        size = self.world.config.image_size
         with self._as_at(step):
-            pictures = self.world.render(cameras)
-        return {name: self._sensors.see(p, name, step) for name, p in pictures.items()}
+            pictures = self.world.render(cameras, shrink=self._sensors.shrink(size[0]))
+        return {name: self._sensors.see(p, name, step, size) for name, p in pictures.items()}
 
     def _as_at(self, step: int) -> AbstractContextManager[None]:
         """Within it, the world shows an earlier control step of the episode."""

@@ -67,7 +67,7 @@ def new_spec(profile: RenderProfile) -> mujoco.MjSpec:
     spec.stat.extent, spec.stat.center = 1.0, (0, 0, 0)
     spec.visual.map.znear, spec.visual.map.zfar = 0.01, 5.0
     spec.visual.map.shadowclip = 0.9
-    apply_profile(spec, profile)
+    apply_profile(spec.visual, profile)
     _add_surroundings(spec)
     for arm in range(2):
         add_arm(spec, arm)

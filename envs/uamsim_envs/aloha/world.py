@@ -343,15 +343,21 @@ class World:
         hits = pairs[(pairs == subject).any(axis=1)]
         return set(hits.ravel().tolist()) - {0, subject}
 
-    def render(self, cameras: tuple[str, ...] | None = None) -> dict[str, np.ndarray]:
+    def render(
+        self, cameras: tuple[str, ...] | None = None, *, shrink: int = 1
+    ) -> dict[str, np.ndarray]:
         """Pictures of the present state, name -> uint8 [H, W, 3].
 
         The physics is left as it is: only derived positions are recomputed.
+
+        Args:
+            cameras: names; the configured ones where None.
+            shrink: how many times smaller than configured they are.
         """
         self.update_positions()
         mujoco.mj_comPos(self.model, self.data)
         mujoco.mj_camlight(self.model, self.data)
-        return self.renderer.render(self.data, cameras or self.config.cameras)
+        return self.renderer.render(self.data, cameras or self.config.cameras, shrink=shrink)
 
     def close(self) -> None:
         """Frees the renderer."""

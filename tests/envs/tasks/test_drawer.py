@@ -20,7 +20,9 @@ TASKS = (AlohaDrawerOpenEnv, AlohaDrawerCloseEnv, AlohaDrawerPutEnv)
 
 def _made(task: type[Made], seed: int = 0) -> tuple[Made, dict[str, Any]]:
     env = task(image_size=(24, 32), cameras=("primary",))
-    env.world.render = lambda cameras=None: {"primary": np.zeros((24, 32, 3), np.uint8)}
+    env.world.render = lambda cameras=None, *, shrink=1: {
+        "primary": np.zeros((24, 32, 3), np.uint8)
+    }
     return env, env.reset(seed=seed)[1]
 
 

@@ -10,7 +10,9 @@ from uamsim_envs.aloha.tasks.insert_flower import MIN_DEPTH, AlohaInsertFlowerEn
 
 def _made(seed: int = 0) -> tuple[AlohaInsertFlowerEnv, dict[str, Any]]:
     env = AlohaInsertFlowerEnv(image_size=(24, 32), cameras=("primary",))
-    env.world.render = lambda cameras=None: {"primary": np.zeros((24, 32, 3), np.uint8)}
+    env.world.render = lambda cameras=None, *, shrink=1: {
+        "primary": np.zeros((24, 32, 3), np.uint8)
+    }
     return env, env.reset(seed=seed)[1]
 
 

@@ -17,7 +17,9 @@ from uamsim_envs.aloha.tasks.plug_cable import (
 @pytest.fixture(scope="module")
 def env() -> AlohaPlugCableEnv:
     env = AlohaPlugCableEnv(image_size=(24, 32), cameras=("primary",))
-    env.world.render = lambda cameras=None: {"primary": np.zeros((24, 32, 3), np.uint8)}
+    env.world.render = lambda cameras=None, *, shrink=1: {
+        "primary": np.zeros((24, 32, 3), np.uint8)
+    }
     return env
 
 

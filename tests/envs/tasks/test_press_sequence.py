@@ -16,7 +16,9 @@ SEED = 2
 @pytest.fixture(name="env", scope="module")
 def _env() -> AlohaPressSequenceEnv:
     env = AlohaPressSequenceEnv(image_size=(24, 32), cameras=("primary",))
-    env.world.render = lambda cameras=None: {"primary": np.zeros((24, 32, 3), np.uint8)}
+    env.world.render = lambda cameras=None, *, shrink=1: {
+        "primary": np.zeros((24, 32, 3), np.uint8)
+    }
     return env
 
 

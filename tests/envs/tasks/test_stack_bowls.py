@@ -14,7 +14,9 @@ SEED = 1
 @pytest.fixture(name="env", scope="module")
 def _env() -> AlohaStackBowlsEnv:
     env = AlohaStackBowlsEnv(image_size=(24, 32), cameras=("primary",))
-    env.world.render = lambda cameras=None: {"primary": np.zeros((24, 32, 3), np.uint8)}
+    env.world.render = lambda cameras=None, *, shrink=1: {
+        "primary": np.zeros((24, 32, 3), np.uint8)
+    }
     return env
 
 

@@ -17,7 +17,9 @@ from uamsim_envs.aloha.tasks.water_flower import (
 
 def _made(seed: int = 0) -> tuple[AlohaWaterFlowerEnv, dict[str, Any]]:
     env = AlohaWaterFlowerEnv(image_size=(24, 32), cameras=("primary",))
-    env.world.render = lambda cameras=None: {"primary": np.zeros((24, 32, 3), np.uint8)}
+    env.world.render = lambda cameras=None, *, shrink=1: {
+        "primary": np.zeros((24, 32, 3), np.uint8)
+    }
     return env, env.reset(seed=seed)[1]
 
 
