@@ -62,6 +62,10 @@ _TEXTURE = "table/pattern"
 _TEXELS_A_METRE = 256
 _SAVED = (
     "body_mass",
+    "body_subtreemass",
+    "body_invweight0",
+    "dof_invweight0",
+    "dof_M0",
     "body_inertia",
     "geom_friction",
     "flex_friction",
@@ -175,6 +179,8 @@ def _change_physics(model: mujoco.MjModel, drawn: Mapping[str, Parameters]) -> N
         things = ~np.isin(model.body_rootid, list(arms))
         model.body_mass[things] *= drawn["Mass"]["factor"]
         model.body_inertia[things] *= drawn["Mass"]["factor"]
+        # What the solver takes from the masses; it would be too soft or too stiff for them.
+        mujoco.mj_setConst(model, mujoco.MjData(model))
     if "Friction" in drawn:
         model.geom_friction[:] *= drawn["Friction"]["factor"]
         model.flex_friction[:] *= drawn["Friction"]["factor"]
