@@ -21,6 +21,7 @@ from uamsim.perturbations.objects import (
     NovelTarget,
     NovelTexture,
 )
+from uamsim.perturbations.values import PERTURBATIONS
 from uamsim_envs.aloha.pick_place import AlohaPickPlaceEnv
 from uamsim_envs.aloha.press_button import AlohaPressButtonEnv
 from uamsim_envs.aloha.tasks.pick_place_objects import AlohaPickPlaceObjectsEnv
@@ -28,15 +29,7 @@ from uamsim_envs.aloha.variants import GRASPABLE, PATTERN, add_pattern
 from uamsim_envs.objects import CATEGORIES
 from uamsim_envs.shape_table import shape_table
 
-AXES = (
-    NovelInstance,
-    NovelObject,
-    NovelTarget,
-    NovelPair,
-    NovelSize,
-    NovelTexture,
-    Distractors,
-)
+AXES = tuple(cls for cls in PERTURBATIONS.values() if cls.layer == "objects")
 WORLDS = (AlohaPickPlaceEnv, AlohaPressButtonEnv, AlohaPickPlaceObjectsEnv)
 SLOT = {AlohaPickPlaceEnv: "object", AlohaPressButtonEnv: "button"}
 CARRIED = [(world, axis) for world in WORLDS for axis in AXES if axis in world.carried]

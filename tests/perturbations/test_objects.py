@@ -30,17 +30,9 @@ from uamsim.perturbations.objects import (
     NovelTarget,
     NovelTexture,
 )
-from uamsim.perturbations.values import MAX_SEVERITY, Composition, from_json, to_json
+from uamsim.perturbations.values import MAX_SEVERITY, PERTURBATIONS, Composition, from_json, to_json
 
-AXES = (
-    NovelInstance,
-    NovelObject,
-    NovelTarget,
-    NovelPair,
-    NovelSize,
-    NovelTexture,
-    Distractors,
-)
+AXES = tuple(cls for cls in PERTURBATIONS.values() if cls.layer == "objects")
 seeds = st.integers(0, 2**32 - 1)
 tasks = st.sampled_from(sorted(TASKS))
 kinds = {"press_button": "button", "pick_place": "object"}

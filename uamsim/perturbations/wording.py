@@ -27,9 +27,35 @@ class LanguagePerturbation(Perturbation):
     keeps: ClassVar[str] = "the goal and the scene"
 
 
-def _check_ratio(name: str, ratio: float) -> None:
-    if not 0.0 <= ratio <= 1.0:
-        raise ConfigError(f"{name}.ratio must be 0 to 1, not {ratio!r}.")
+@dataclass(frozen=True, kw_only=True)
+class Partial(LanguagePerturbation):
+    """Base of the axes that change a share of the words, a fifth for each severity.
+
+    Attributes:
+        ratio: 0 (changes nothing) to 1.
+    """
+
+    ratio: float
+
+    def __post_init__(self) -> None:
+        """Checks the range.
+
+        Raises:
+            ConfigError: a ratio outside [0, 1].
+        """
+        if not 0.0 <= self.ratio <= 1.0:
+            raise ConfigError(f"{type(self).__name__}.ratio must be 0 to 1, not {self.ratio!r}.")
+
+    @classmethod
+    def at(cls, severity: int) -> Self:
+        """As many fifths as the severity."""
+        check_severity(cls.__name__, severity)
+        return cls(ratio=severity / MAX_SEVERITY)
+
+    @property
+    def is_identity(self) -> bool:
+        """At a ratio of 0."""
+        return self.ratio == 0
 
 
 @register
@@ -86,7 +112,7 @@ class Reference(Switch, LanguagePerturbation):
 
 @register
 @dataclass(frozen=True, kw_only=True)
-class Synonyms(LanguagePerturbation):
+class Synonyms(Partial):
     """Nouns and colours that no demonstration names so, in whatever tongue is spoken.
 
     Attributes:
@@ -95,25 +121,6 @@ class Synonyms(LanguagePerturbation):
 
     axis: ClassVar[str] = "synonyms"
     ratio: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Checks the range.
-
-        Raises:
-            ConfigError: a ratio outside [0, 1].
-        """
-        _check_ratio("Synonyms", self.ratio)
-
-    @classmethod
-    def at(cls, severity: int) -> Self:
-        """A fifth of the words for each severity."""
-        check_severity(cls.__name__, severity)
-        return cls(ratio=severity / MAX_SEVERITY)
-
-    @property
-    def is_identity(self) -> bool:
-        """At a ratio of 0."""
-        return self.ratio == 0
 
 
 @register
@@ -194,7 +201,7 @@ class Pinyin(Switch, LanguagePerturbation):
 
 @register
 @dataclass(frozen=True, kw_only=True)
-class CodeMix(LanguagePerturbation):
+class CodeMix(Partial):
     """English with Chinese words: nouns first, then colours, all other words last.
 
     Attributes:
@@ -206,25 +213,6 @@ class CodeMix(LanguagePerturbation):
     axis: ClassVar[str] = "code_mix"
     excludes: ClassVar[frozenset[str]] = frozenset({"Chinese", "Pinyin"})
     ratio: float = 0.5
-
-    def __post_init__(self) -> None:
-        """Checks the range.
-
-        Raises:
-            ConfigError: a ratio outside [0, 1].
-        """
-        _check_ratio("CodeMix", self.ratio)
-
-    @classmethod
-    def at(cls, severity: int) -> Self:
-        """A fifth of the way for each severity."""
-        check_severity(cls.__name__, severity)
-        return cls(ratio=severity / MAX_SEVERITY)
-
-    @property
-    def is_identity(self) -> bool:
-        """At a ratio of 0."""
-        return self.ratio == 0
 
     @property
     def colour_ratio(self) -> float:

@@ -19,6 +19,7 @@ from uamsim_envs.actions import check_actions
 from uamsim_envs.aloha.kinematics import JOINT_RANGE
 from uamsim_envs.aloha.perturbing import CARRIED, Perturber
 from uamsim_envs.aloha.world import CAMERAS, MAX_POSITION, MAX_ROTATION, World, WorldConfig
+from uamsim_envs.info import EpisodeInfo
 from uamsim_envs.rendering import RenderProfile
 
 _NOISE = {
@@ -37,7 +38,7 @@ def _action_space(control: Control) -> gym.spaces.Box:
     return gym.spaces.Box(np.array(low * 2, np.float32), np.array(high * 2, np.float32))
 
 
-class AlohaEnv(gym.Env[Observation, np.ndarray]):
+class AlohaEnv(EpisodeInfo, gym.Env[Observation, np.ndarray]):
     """Base of the ALOHA environments.
 
     An episode depends on its seed alone, not on earlier episodes. Subclasses lay out an episode
@@ -270,20 +271,6 @@ class AlohaEnv(gym.Env[Observation, np.ndarray]):
         if step == self._num_steps:
             return nullcontext()
         return self.world.shown_at(self._history[step])
-
-    def _info(self, *, success: bool) -> dict[str, Any]:
-        return {
-            "is_success": success,
-            "instruction": self._instruction,
-            "task_description": self._instruction,
-            "_max_episode_steps": self.max_episode_steps,
-            "task": self.task,
-            "stages": dict(self._stages),
-            "goal": self._goal,
-            "scene": self._facts,
-            "num_steps": self._num_steps,
-            "perturbations": copy.deepcopy(self.drawn),
-        }
 
 
 __all__ = ["CAMERAS", "AlohaEnv"]

@@ -23,6 +23,7 @@ from uamsim.perturbations.wording import WORDING, Reference
 from uamsim.simulators import SIMULATORS, find_installation, install_command
 from uamsim_envs.actions import check_actions
 from uamsim_envs.host.client import Host
+from uamsim_envs.info import EpisodeInfo
 from uamsim_envs.robosuite.tasks import TASKS, draw_distractors, stand_in
 
 NAME = "robosuite"
@@ -44,7 +45,7 @@ CARRIED: tuple[type[Perturbation], ...] = (
 Step = tuple[Observation, float, bool, bool, dict[str, Any]]
 
 
-class RobosuiteEnv(gym.Env[Observation, np.ndarray]):
+class RobosuiteEnv(EpisodeInfo, gym.Env[Observation, np.ndarray]):
     """One task of robosuite 1.5.2, judged by robosuite, in a process of its own.
 
     An episode depends on its seed alone. An action is, for each arm, the gripper's position (3, m,
@@ -368,20 +369,6 @@ class RobosuiteEnv(gym.Env[Observation, np.ndarray]):
         if self._host is not None:
             self._host.close()
             self._host = None
-
-    def _info(self, *, success: bool) -> dict[str, Any]:
-        return {
-            "is_success": success,
-            "instruction": self._instruction,
-            "task_description": self._instruction,
-            "_max_episode_steps": self.max_episode_steps,
-            "task": self.task,
-            "stages": dict(self._stages),
-            "goal": self._goal,
-            "scene": self._facts,
-            "num_steps": self._num_steps,
-            "perturbations": copy.deepcopy(self.drawn),
-        }
 
 
 def _fact(thing: Thing, pos_world: Sequence[float]) -> SceneThing:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 import mujoco
@@ -19,12 +20,7 @@ def env() -> Iterator[AlohaPourFriesEnv]:
 
 
 def _wait(env: AlohaPourFriesEnv, steps: int) -> dict[str, bool]:
-    action = env.world.rest_action("ee")
-    info: dict[str, Any] = {}
-    for _ in range(steps):
-        *_, terminated, _, info = env.step(action)
-        if terminated:
-            break
+    _, (*_, info) = env.play(repeat(env.world.rest_action("ee")), steps)
     return info["stages"] | {"is_success": info["is_success"]}
 
 

@@ -1,6 +1,7 @@
 """What is particular to sweeping: what counts as swept, and as the broom put down."""
 
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,7 @@ def env() -> Iterator[AlohaSweepRubbishEnv]:
 
 
 def _wait(env: AlohaSweepRubbishEnv, steps: int) -> dict[str, Any]:
-    action = env.world.rest_action("ee")
-    info: dict[str, Any] = {}
-    for _ in range(steps):
-        *_, terminated, _, info = env.step(action)
-        if terminated:
-            break
+    _, (*_, info) = env.play(repeat(env.world.rest_action("ee")), steps)
     return info["stages"] | {"is_success": info["is_success"]}
 
 

@@ -1,0 +1,40 @@
+"""What every environment says of its episode beside the observation."""
+
+import copy
+from typing import Any
+
+from uamsim.contract import Goal, SceneFacts
+from uamsim.perturbations.values import Parameters
+
+
+class EpisodeInfo:
+    """Base of environments that keep their present episode in these attributes.
+
+    Attributes:
+        task: its name.
+        max_episode_steps: control steps after which an episode is truncated.
+        drawn: what the episode drew of its perturbations, type name -> parameters.
+    """
+
+    task: str
+    max_episode_steps: int
+    drawn: dict[str, Parameters]
+    _instruction: str
+    _stages: dict[str, bool]
+    _goal: Goal | None
+    _facts: SceneFacts
+    _num_steps: int
+
+    def _info(self, *, success: bool) -> dict[str, Any]:
+        return {
+            "is_success": success,
+            "instruction": self._instruction,
+            "task_description": self._instruction,
+            "_max_episode_steps": self.max_episode_steps,
+            "task": self.task,
+            "stages": dict(self._stages),
+            "goal": self._goal,
+            "scene": self._facts,
+            "num_steps": self._num_steps,
+            "perturbations": copy.deepcopy(self.drawn),
+        }
