@@ -253,6 +253,7 @@ def test_a_size_leaves_no_trace_in_later_episodes(make, world):
         )
         for name in ("geom_size", "geom_pos", "geom_aabb", "mesh_vert", "body_inertia", "dof_M0"):
             np.testing.assert_array_equal(getattr(env.world.model, name), getattr(compiled, name))
+        assert env.world.model.stat.meaninertia == compiled.stat.meaninertia
         alone, _ = make(world, NovelSize(severity=5), cameras=("primary",)).reset(seed=seed)
         np.testing.assert_array_equal(seen["pixels"]["primary"], alone["pixels"]["primary"])
     assert len(sizes) > 2

@@ -1,5 +1,6 @@
 """Scene, physics, sensor and action perturbations in the ALOHA worlds."""
 
+import math
 from typing import Any
 
 import gymnasium as gym
@@ -12,7 +13,14 @@ from uamsim.perturbations.axes import AXES
 from uamsim.perturbations.objects import NovelPair
 from uamsim.perturbations.physics import ActuatorGain, Friction, Mass
 from uamsim.perturbations.scene import CameraPose, RobotStart, TableHeight, TableTexture
-from uamsim.perturbations.sensors import DroppedFrames, ImageNoise, Latency, Sensors
+from uamsim.perturbations.sensors import (
+    BLUR,
+    DroppedFrames,
+    ImageBlur,
+    ImageNoise,
+    Latency,
+    Sensors,
+)
 from uamsim.perturbations.values import Graded, Perturbation
 from uamsim_envs.aloha.perturbing import CARRIED
 from uamsim_envs.aloha.world import REST_POS
@@ -142,6 +150,25 @@ def test_frames_are_frozen_for_the_stated_share_and_length(severity: int) -> Non
     assert share == pytest.approx(0.15 * severity, rel=0.15)
     assert frozen.sum() / starts == pytest.approx(20, rel=0.15)
     assert (np.diff(shown) >= 0).all()
+
+
+@pytest.mark.parametrize("height", [64, 224, 480])
+@pytest.mark.parametrize("rendered_small", [True, False])
+def test_a_blurred_edge_is_as_wide_as_its_severity_says(height: int, rendered_small: bool) -> None:
+    for severity in range(1, 6):
+        sensors = Sensors((ImageBlur(severity=severity),))
+        shrink = sensors.shrink(height) if rendered_small else 1
+        picture = np.zeros(
+            (math.ceil(height / shrink), math.ceil(2 * height / shrink), 3), np.uint8
+        )
+        picture[:, picture.shape[1] // 2 :] = 255
+        seen = sensors.see(picture, "primary", 0, (height, 2 * height))
+        slope = np.diff(seen[height // 2, :, 0].astype(float)) / 255
+        x = np.arange(len(slope))
+        width = np.sqrt(slope @ (x - slope @ x) ** 2)
+        assert slope.sum() == pytest.approx(1.0)
+        # Rendering small and enlarging blurs by itself.
+        assert 0.97 <= width / (BLUR[severity] * height) <= 1.2
 
 
 def test_a_raised_table_is_higher_above_the_robot_and_its_cameras() -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
+import cv2
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image
+from jaxtyping import Float32, UInt8
 
 from uamsim.perturbations.values import Graded, Layer, Perturbation, register, stream
 
@@ -143,47 +143,30 @@ class Sensors:
         if self._blur:
             shrink = self.shrink(height)
             if shrink > 1 and picture.shape[:2] == size:
-                picture = np.asarray(Image.fromarray(picture).reduce(shrink))
-            picture = _blurred(picture, self._blur * height / shrink)
-            if picture.shape[:2] != (height, width):
-                image = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR)
-                picture = np.asarray(image)
+                small = (math.ceil(width / shrink), math.ceil(height / shrink))
+                picture = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+            taps = _gaussian(self._blur * height / shrink)
+            picture = cv2.sepFilter2D(picture, -1, taps, taps, borderType=cv2.BORDER_REPLICATE)
+            if picture.shape[:2] != size:
+                picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
         if self._noise:
             rng = np.random.default_rng([self._noise_seed, zlib.crc32(camera.encode()), step])
             first = int(rng.integers(_SPARE_NOISE))
-            room, brighter, darker = (
+            brighter, darker = (
                 bank[first : first + picture.size].reshape(picture.shape)
                 for bank in _noise_bank(self._noise, picture.size)
             )
             # Sums of bytes that stop at 255 and at 0.
-            picture = np.minimum(picture, room)
-            picture += brighter
-            np.maximum(picture, darker, out=picture)
-            picture -= darker
+            picture = cv2.add(picture, brighter)
+            picture = cv2.subtract(picture, darker, dst=picture)
         return picture
 
 
-def _blurred(picture: UInt8[np.ndarray, "H W 3"], radius: float) -> UInt8[np.ndarray, "H W 3"]:
-    """Gaussian blur of a standard deviation of at most a pixel, as two passes of three taps."""
-    # A pass of weights (w, 1 - 2 w, w) has the variance 2 w; in 256ths they fit 16 bits.
-    side = np.uint16(round(64 * radius**2))
-    middle = np.uint16(256 - 2 * int(side))
-    height, width, channels = picture.shape
-    blurred = picture.reshape(height, width * channels).astype(np.uint16)
-    sums = np.empty_like(blurred)
-    # Down the rows, then along them, where a neighbour is as many numbers away as there are
-    # channels.
-    axes = ((blurred, sums, 1), (blurred.T, sums.T, channels))
-    for values, beside, step in 2 * axes:
-        np.add(values[: -2 * step], values[2 * step :], out=beside[step:-step])
-        np.add(values[:step], values[step : 2 * step], out=beside[:step])
-        np.add(values[-step:], values[-2 * step : -step], out=beside[-step:])
-        sums *= side
-        blurred *= middle
-        blurred += sums
-        blurred += 128
-        blurred >>= 8
-    return blurred.astype(np.uint8).reshape(picture.shape)
+def _gaussian(deviation: float) -> Float32[np.ndarray, " 5"]:
+    """Taps that have the variance of a Gaussian of at most a pixel; its samples have less."""
+    side = deviation**2 / 4.0
+    three = np.array([side, 1.0 - 2.0 * side, side])
+    return np.convolve(three, three).astype(np.float32)
 
 
 _SPARE_NOISE = 1 << 16
@@ -192,10 +175,8 @@ _SPARE_NOISE = 1 << 16
 @lru_cache(maxsize=4)
 def _noise_bank(
     deviation: float, size: int
-) -> tuple[UInt8[np.ndarray, " N"], UInt8[np.ndarray, " N"], UInt8[np.ndarray, " N"]]:
-    """Gaussian noise to cut frames from: the most that it can be added to, that, and the rest.
-
-    The second is what is added, the first 255 less it; the third is what is taken away.
+) -> tuple[UInt8[np.ndarray, " N"], UInt8[np.ndarray, " N"]]:
+    """Gaussian noise to cut frames from: what is added, and what is taken away.
 
     Args:
         deviation: pixels in [0, 1].
@@ -203,5 +184,4 @@ def _noise_bank(
     """
     noise = np.random.default_rng(0).standard_normal(size + _SPARE_NOISE, np.float32)
     noise = np.clip(np.rint(noise * (255 * deviation)), -255, 255)
-    brighter = np.maximum(noise, 0).astype(np.uint8)
-    return 255 - brighter, brighter, np.maximum(-noise, 0).astype(np.uint8)
+    return np.maximum(noise, 0).astype(np.uint8), np.maximum(-noise, 0).astype(np.uint8)

@@ -41,6 +41,7 @@ class Variants:
         self._size = composition.find(NovelSize)
         self._slots = world.slots[slots]
         self._differences: dict[tuple[str, float], dict[str, np.ndarray]] = {}
+        self._mean_inertias: dict[tuple[str, float], float] = {}
         self._compiled: mujoco.MjModel | None = None
         if Distractors in {type(p) for p in composition.active()}:
             world.let_sleep([slot.name for slot in self._slots[1:]])
@@ -75,10 +76,12 @@ class Variants:
         if wanted not in self._differences:
             resized = self._world.compile(lambda spec: resize_slot(spec, slot, category, factor))
             self._differences[wanted] = _differences(self._compiled, resized)
+            self._mean_inertias[wanted] = resized.stat.meaninertia
         for name in {name for changed in self._differences.values() for name in changed}:
             getattr(model, name)[:] = getattr(self._compiled, name)
         for name, values in self._differences[wanted].items():
             getattr(model, name)[:] = values
+        model.stat.meaninertia = self._mean_inertias[wanted]
         for index in range(model.nmesh):
             if model.mesh(index).name.endswith(f"@{slot}"):
                 self._world.renderer.reload_mesh(index)
