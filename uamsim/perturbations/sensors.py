@@ -28,6 +28,9 @@ BLUR = (0.0, 0.004, 0.008, 0.013, 0.018, 0.026)
 """Standard deviation for each severity, as a share of the picture's height; at 224 pixels those
 of ImageNet-C's Gaussian blur, 1 to 6 pixels."""
 
+# A picture is too small for OpenCV's threads, which doubled its CPU time; episodes run in parallel.
+cv2.setNumThreads(1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SensorPerturbation(Graded):
