@@ -193,6 +193,21 @@ def test_every_variant_and_mode_on_two_ranks(start, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the compiler about itself
+def test_compiled_ranks_go_on_together_through_many_graphs(start, tmp_path):
+    # Action and questions are two branches of a backward pass; more graphs of a layer than the
+    # compiler makes by itself come from the lengths of the questions.
+    brief = {"steps": 6, "snapshots": (1.0,)}
+    insulated = {"variant": "mlp_head", **MODES["insulated"], "tuning": brief}
+    expected = alone(start, tmp_path / "alone", **insulated)
+    finish(launch(start, tmp_path / "ranks", 2, **insulated, runtime={"compile": True}))
+    seen = rows(tmp_path / "ranks")
+    assert [row["step"] for row in seen] == list(range(1, 7))
+    for row in seen:
+        assert row["total"] == pytest.approx(expected[row["step"]]["total"], rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
 def test_no_rank_ever_holds_the_whole_model():
     words = [sys.executable, str(MEMORY), "--load-only", "--depth", "6"]
