@@ -24,8 +24,8 @@ def test_both_passes_compile_whole(name: str, monkeypatch: pytest.MonkeyPatch) -
     # Dynamo alone, without code generation, which takes minutes; it fails where Python breaks in.
     compiled: list[str] = []
 
-    def capture(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> object:
-        del inputs
+    def capture(graph: torch.fx.GraphModule, inputs: list[torch.Tensor], options: object) -> object:
+        del inputs, options
         compiled.append("graph")
         return graph.forward
 
@@ -37,6 +37,15 @@ def test_both_passes_compile_whole(name: str, monkeypatch: pytest.MonkeyPatch) -
     assert len(compiled) == 2
     act(vla)
     assert len(compiled) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the compiler about itself
+def test_compiled_passes_act_alike() -> None:
+    vla = micro_vla("uam")
+    plain = act(vla)
+    vla.sampler.compile(torch.device("cpu"))
+    torch.testing.assert_close(act(vla), plain, atol=1e-5, rtol=1e-5)
 
 
 def test_weights_of_bfloat16_act(variant: str) -> None:

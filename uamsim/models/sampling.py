@@ -4,7 +4,7 @@ Axes: B batch, V views, T tokens, K actions of a chunk, A action, P proprio, C l
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -77,11 +77,17 @@ class Sampler:
         self._prefix, self._step, self._graphs = run_prefix, run_step, False
 
     def compile(self, device: torch.device) -> None:
-        """Compiles both at their next call, on a GPU into CUDA graphs."""
+        """Compiles both at their next call, on a GPU into CUDA graphs.
+
+        On a CPU weights are laid out as its kernels want them, once: what they are changed to after
+        the next call does not count.
+        """
         self._graphs = device.type == "cuda"
-        mode = "reduce-overhead" if self._graphs else None
-        self._prefix = torch.compile(run_prefix, mode=mode)
-        self._step = torch.compile(run_step, mode=mode)
+        how: dict[str, Any] = (
+            {"mode": "reduce-overhead"} if self._graphs else {"options": {"freezing": True}}
+        )
+        self._prefix = torch.compile(run_prefix, **how)
+        self._step = torch.compile(run_step, **how)
 
     def __call__(
         self,
