@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from uamsim.cli import main
 from uamsim.contract import PolicyInput
-from uamsim.errors import ConfigError, UnknownNameError
+from uamsim.errors import ConfigError, MissingDependencyError, UnknownNameError
 from uamsim.evaluation.ledger import read_ledger
 from uamsim.orchestration import entrants
 from uamsim.orchestration.entrants import Entrant, find_entrants
@@ -230,7 +230,7 @@ def test_worlds_tasks_and_ids_are_environments():
     assert list(found.values()) == ["aloha", "uamsim_testing"]
     with pytest.raises(UnknownNameError, match="Did you mean 'uamsim/AlohaPickPlace-v0'"):
         resolve_environments(["uamsim/AlohaPickPlac-v0"])
-    with pytest.raises(ConfigError, match="no_such_package"):
+    with pytest.raises(MissingDependencyError, match="no_such_package"):
         resolve_environments(["no_such_package:uamsim/AlohaPickPlace-v0"])
 
 

@@ -10,7 +10,7 @@ import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 
 from uamsim.contract import canonical_json, content_hash
-from uamsim.errors import ConfigError, MissingDependencyError
+from uamsim.errors import ConfigError, MissingDependencyError, UnknownNameError
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.perturbations.splits import find_split
 
@@ -63,7 +63,7 @@ def make_env(unit: RolloutUnit) -> gym.Env:
         UnknownNameError: an unknown split.
         ConfigError: its world is another than the unit was planned with.
     """
-    spec = copy.deepcopy(_find_spec(unit.env_id))
+    spec = copy.deepcopy(find_spec(unit.env_id))
     # The arguments go into the spec, since gymnasium.make would keep max_episode_steps to itself.
     spec.kwargs |= {
         key: tuple(value) if isinstance(value, list) else value
@@ -80,7 +80,16 @@ def make_env(unit: RolloutUnit) -> gym.Env:
     return env
 
 
-def _find_spec(env_id: str) -> Any:
+def find_spec(env_id: str) -> Any:
+    """What Gymnasium knows of an environment, whose package is imported for it.
+
+    Args:
+        env_id: "NAME", or "PACKAGE:NAME".
+
+    Raises:
+        MissingDependencyError: the package cannot be imported.
+        UnknownNameError: nobody registered it; names the nearest.
+    """
     package, _, name = env_id.rpartition(":")
     try:
         importlib.import_module(package or "gymnasium")
@@ -89,7 +98,12 @@ def _find_spec(env_id: str) -> Any:
             f"cannot import {package!r}, which registers {env_id!r}: {error}. Run "
             "`uamsim doctor` to see what is missing."
         ) from error
-    return gym.spec(name)
+    try:
+        return gym.spec(name)
+    except gym.error.Error as error:
+        namespace = name.partition("/")[0] + "/"
+        known = [other for other in gym.registry if other.startswith((namespace, "uamsim/"))]
+        raise UnknownNameError("environment", name, known) from error
 
 
 def identify(units: Sequence[RolloutUnit]) -> list[RolloutUnit]:
@@ -108,7 +122,7 @@ def identify(units: Sequence[RolloutUnit]) -> list[RolloutUnit]:
 
 
 def _world_of(unit: RolloutUnit) -> dict[str, Any] | None:
-    entry = _find_spec(unit.env_id).entry_point
+    entry = find_spec(unit.env_id).entry_point
     made_by = load_env_creator(entry) if isinstance(entry, str) else entry
     # Only worlds with an identity are made here; they start nothing before their first reset.
     if not hasattr(made_by, "identity"):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from uamsim.contract import ACTION_DIM, Control
-from uamsim.errors import ConfigError, UnknownNameError
+from uamsim.errors import UnknownNameError
 
 PACKAGE = "uamsim_envs"
 WORLDS: Mapping[str, str] = {
@@ -112,35 +112,20 @@ def resolve_environment(name: str, others: Iterable[str] = ()) -> str:
 
     Raises:
         UnknownNameError: neither an id nor a task of any world.
-        ConfigError: an id's package cannot be imported.
+        MissingDependencyError: an id's package cannot be imported.
     """
     if "/" in name:
-        return _registered(f"{PACKAGE}:{name}" if name.startswith("uamsim/") else name)
+        from uamsim.evaluation.environments import find_spec
+
+        env_id = f"{PACKAGE}:{name}" if name.startswith("uamsim/") else name
+        find_spec(env_id)
+        return env_id
     known: dict[str, str] = {}
     for world in WORLDS:
         known = list_tasks(world) | known
     if name not in known:
         raise UnknownNameError("environment", name, [*known, *others])
     return known[name]
-
-
-def _registered(env_id: str) -> str:
-    """The id itself, once Gymnasium knows it."""
-    import gymnasium as gym
-
-    package, _, name = env_id.rpartition(":")
-    try:
-        importlib.import_module(package or PACKAGE)
-        gym.spec(name)
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"environment {env_id!r}: expected a package that registers it before the ':'; {error}."
-        ) from error
-    except gym.error.Error as error:
-        namespace = name.partition("/")[0] + "/"
-        known = [other for other in gym.registry if other.startswith((namespace, "uamsim/"))]
-        raise UnknownNameError("environment", name, known) from error
-    return env_id
 
 
 def list_suites() -> dict[str, tuple[str, ...]]:
