@@ -18,7 +18,7 @@ import gymnasium as gym
 import numpy as np
 
 from uamsim.errors import SceneError
-from uamsim.evaluation.statistics import wilson_interval
+from uamsim.statistics import wilson_interval
 from uamsim_envs.calvin.chains import TASKS
 from uamsim_envs.calvin.tasks import SCENES
 

@@ -16,12 +16,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from uamsim.contract import EpisodeRecord
-from uamsim.evaluation.jobs import InlineBackend, RolloutBackend, RolloutJob
-from uamsim.evaluation.ledger import Ledger
-from uamsim.evaluation.ray_backend import RayBackend
-from uamsim.orchestration.entrants import find_entrants
-from uamsim.orchestration.evaluation import plan_jobs
-from uamsim.orchestration.evaluation_request import EvaluationRequest
+from uamsim.evaluation.backends.inline import InlineBackend
+from uamsim.evaluation.backends.jobs import RolloutBackend, RolloutJob
+from uamsim.evaluation.backends.ledger import Ledger
+from uamsim.evaluation.backends.ray import RayBackend
+from uamsim.orchestration.evaluate.policies import find_entrants
+from uamsim.orchestration.evaluate.request import EvaluationRequest
+from uamsim.orchestration.evaluate.run import plan_jobs
 from uamsim.orchestration.tasks import resolve_environment
 
 WARM_UP_SEED = 5_000_000

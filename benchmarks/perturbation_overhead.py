@@ -19,10 +19,10 @@ import numpy as np
 
 from uamsim.errors import ConfigError
 from uamsim.orchestration.tasks import resolve_environment
-from uamsim.perturbations.actions import ActionChannel
 from uamsim.perturbations.axes import AXES
+from uamsim.perturbations.axes.actions import ActionChannel
+from uamsim.perturbations.axes.sensors import Sensors
 from uamsim.perturbations.draw import EpisodeDraw
-from uamsim.perturbations.sensors import Sensors
 from uamsim.perturbations.splits import SPLITS
 from uamsim_envs.aloha import pick_place, press_button
 from uamsim_envs.aloha.perturbing import Perturber

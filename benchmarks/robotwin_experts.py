@@ -22,8 +22,8 @@ from typing import Any
 import gymnasium as gym
 
 from uamsim.errors import UamsimError
-from uamsim.evaluation.statistics import wilson_interval
 from uamsim.perturbations.splits import find_split
+from uamsim.statistics import wilson_interval
 from uamsim_envs import ROBOTWIN_PAPER_TASKS
 
 

@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 import tyro
 
-from uamsim.orchestration.store import default_root
+from uamsim.orchestration.artifacts.store import default_root
 
 GYM_ALOHA = "gym-aloha==0.1.5"
 GYM_ALOHA_ID = "gym_aloha:gym_aloha/AlohaTransferCube-v0"

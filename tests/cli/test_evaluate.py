@@ -17,11 +17,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from uamsim.cli import main
 from uamsim.contract import PolicyInput
 from uamsim.errors import ConfigError, MissingDependencyError, UnknownNameError
-from uamsim.evaluation.ledger import read_ledger
-from uamsim.orchestration import entrants
-from uamsim.orchestration.entrants import Entrant, find_entrants
-from uamsim.orchestration.evaluation import plan_jobs
-from uamsim.orchestration.evaluation_request import EvaluationRequest
+from uamsim.evaluation.backends.ledger import read_ledger
+from uamsim.orchestration.evaluate import policies as entrants
+from uamsim.orchestration.evaluate.policies import Entrant, find_entrants
+from uamsim.orchestration.evaluate.request import EvaluationRequest
+from uamsim.orchestration.evaluate.run import plan_jobs
 from uamsim.orchestration.tasks import list_tasks, resolve_environments
 from uamsim.serving.server import PolicyServer, ServeConfig
 from uamsim.testing.envs import REACH_ID

@@ -9,7 +9,7 @@ from uamsim.data.config import DemonstrationConfig
 from uamsim.data.demonstrations import collect_demonstrations
 from uamsim.data.lerobot import LeRobotDataset
 from uamsim.errors import ConfigError
-from uamsim.orchestration.collection import CollectionRequest
+from uamsim.orchestration.worlds.collect import CollectionRequest
 
 NUM_STEPS = 7
 

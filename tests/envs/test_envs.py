@@ -18,7 +18,7 @@ from uamsim.errors import (
     RenderingUnavailableError,
     UnknownNameError,
 )
-from uamsim.perturbations.objects import Distractors, NovelObject, NovelPair
+from uamsim.perturbations.axes.objects import Distractors, NovelObject, NovelPair
 from uamsim.perturbations.values import Perturbation
 from uamsim_envs import rendering
 from uamsim_envs.aloha.base import AlohaEnv

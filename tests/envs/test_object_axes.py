@@ -8,9 +8,7 @@ import pytest
 
 from uamsim.errors import ConfigError
 from uamsim.lexicon import HELD_OUT_INSTANCES, HELD_OUT_PAIRS, LEXICON, entries
-from uamsim.perturbations.distance import SHAPES_FILE, lab
-from uamsim.perturbations.leaks import check_leaks, draw_episodes
-from uamsim.perturbations.objects import (
+from uamsim.perturbations.axes.objects import (
     PATTERNS,
     Distractors,
     NovelInstance,
@@ -20,7 +18,9 @@ from uamsim.perturbations.objects import (
     NovelTarget,
     NovelTexture,
 )
-from uamsim.perturbations.sensors import STEPS_A_SEVERITY, Latency
+from uamsim.perturbations.axes.sensors import STEPS_A_SEVERITY, Latency
+from uamsim.perturbations.distance import SHAPES_FILE, lab
+from uamsim.perturbations.leaks import check_leaks, draw_episodes
 from uamsim.perturbations.values import PERTURBATIONS
 from uamsim_envs.aloha.pick_place import AlohaPickPlaceEnv
 from uamsim_envs.aloha.press_button import AlohaPressButtonEnv

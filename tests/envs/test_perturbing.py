@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from uamsim.errors import ConfigError
-from uamsim.perturbations.actions import STEPS_A_SEVERITY, ActionDelay, ActionNoise
 from uamsim.perturbations.axes import AXES
-from uamsim.perturbations.objects import NovelPair
-from uamsim.perturbations.physics import ActuatorGain, Friction, Mass
-from uamsim.perturbations.scene import CameraPose, RobotStart, TableHeight, TableTexture
-from uamsim.perturbations.sensors import (
+from uamsim.perturbations.axes.actions import STEPS_A_SEVERITY, ActionDelay, ActionNoise
+from uamsim.perturbations.axes.objects import NovelPair
+from uamsim.perturbations.axes.physics import ActuatorGain, Friction, Mass
+from uamsim.perturbations.axes.scene import CameraPose, RobotStart, TableHeight, TableTexture
+from uamsim.perturbations.axes.sensors import (
     BLUR,
     DroppedFrames,
     ImageBlur,

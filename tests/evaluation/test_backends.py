@@ -6,9 +6,10 @@ import pytest
 
 from uamsim.contract import EpisodeRecord
 from uamsim.errors import ConfigError, TrialError
+from uamsim.evaluation.backends.inline import InlineBackend
+from uamsim.evaluation.backends.jobs import RolloutJob
+from uamsim.evaluation.backends.ledger import Ledger
 from uamsim.evaluation.config import RolloutUnit
-from uamsim.evaluation.jobs import InlineBackend, RolloutJob
-from uamsim.evaluation.ledger import Ledger
 from uamsim.runtime import MALLOC_ENV
 from uamsim.testing.envs import REACH_ID
 from uamsim.testing.policies import BrokenPolicy, ReachPolicy
@@ -64,7 +65,7 @@ def inline():
 @pytest.fixture(scope="module")
 def ray_backend():
     pytest.importorskip("ray")
-    from uamsim.evaluation.ray_backend import RayBackend
+    from uamsim.evaluation.backends.ray import RayBackend
 
     backend = RayBackend(2)
     yield backend

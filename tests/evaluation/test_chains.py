@@ -12,11 +12,11 @@ from uamsim.errors import ConfigError
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.evaluation.controls import ShuffledPolicy
 from uamsim.evaluation.rollout import Clip, run_unit
-from uamsim.evaluation.statistics import average_length, chain_result, is_chain, wilson_interval
-from uamsim.orchestration import entrants
 from uamsim.orchestration.chain_tables import chain_lines, chain_rows, published
-from uamsim.orchestration.entrants import Entrant
+from uamsim.orchestration.evaluate import policies as entrants
+from uamsim.orchestration.evaluate.policies import Entrant
 from uamsim.reporting.paper import chain_rows as published_rows
+from uamsim.statistics import average_length, chain_result, is_chain, wilson_interval
 from uamsim.testing.envs import CHAIN_ID, CHAIN_LENGTH
 from uamsim.testing.policies import ReachPolicy
 

@@ -6,10 +6,10 @@ import pytest
 
 from uamsim.contract import EpisodeRecord
 from uamsim.errors import ResultsError, StorageError
+from uamsim.evaluation.backends.jobs import RolloutJob
+from uamsim.evaluation.backends.ledger import LEDGER_FILE, Ledger
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.evaluation.episode_tables import episode_rows, read_episodes, write_parquet
-from uamsim.evaluation.jobs import RolloutJob
-from uamsim.evaluation.ledger import LEDGER_FILE, Ledger
 from uamsim.testing.envs import REACH_ID
 from uamsim.testing.policies import ReachPolicy
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from uamsim.errors import ConfigError
-from uamsim.evaluation.statistics import interaction
+from uamsim.statistics import interaction
 
 
 def test_factors_that_add_up_have_none() -> None:

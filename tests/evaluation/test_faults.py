@@ -20,9 +20,10 @@ from faults import (
 )
 from uamsim.contract import EpisodeRecord
 from uamsim.errors import TrialError
-from uamsim.evaluation.jobs import InlineBackend, RolloutJob
-from uamsim.evaluation.ledger import Ledger
-from uamsim.evaluation.schedule import MAX_RETRIES, Schedule
+from uamsim.evaluation.backends.inline import InlineBackend
+from uamsim.evaluation.backends.jobs import RolloutJob
+from uamsim.evaluation.backends.ledger import Ledger
+from uamsim.evaluation.backends.schedule import MAX_RETRIES, Schedule
 from uamsim.testing.policies import BrokenPolicy, ReachPolicy
 
 NUM_EPISODES = 12

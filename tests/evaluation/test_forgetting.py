@@ -3,7 +3,7 @@ import pytest
 
 from uamsim.contract import SKILLS, Question
 from uamsim.errors import ConfigError, ShapeError
-from uamsim.evaluation.forgetting import (
+from uamsim.evaluation.retention import (
     Retention,
     blind_floor,
     constant_floor,

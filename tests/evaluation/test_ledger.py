@@ -7,8 +7,9 @@ import pytest
 
 from faults import NOISY, in_child, make_job, noisy_jobs, table, undisturbed
 from uamsim.errors import ResultsError, StorageError
-from uamsim.evaluation.jobs import InlineBackend, RolloutJob
-from uamsim.evaluation.ledger import Ledger, read_ledger
+from uamsim.evaluation.backends.inline import InlineBackend
+from uamsim.evaluation.backends.jobs import RolloutJob
+from uamsim.evaluation.backends.ledger import Ledger, read_ledger
 from uamsim.evaluation.realtime import RealTime
 
 FILE = "ledger.sqlite"

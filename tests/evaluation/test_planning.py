@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from uamsim.errors import ConfigError
-from uamsim.evaluation.statistics import (
+from uamsim.reporting.statistics import difference, rate
+from uamsim.statistics import (
     Design,
     episodes_for,
     mcnemar_exact,
     power_of,
     resolvable_difference,
 )
-from uamsim.reporting.statistics import difference, rate
 
 
 def test_sizes_are_near_the_textbook_approximations():

@@ -12,7 +12,7 @@ import pytest
 
 from faults import NOISY, make_job, noisy_jobs, table, undisturbed
 from uamsim.errors import ConfigError, TrialError
-from uamsim.evaluation.ledger import Ledger
+from uamsim.evaluation.backends.ledger import Ledger
 from uamsim.serving.batching import Batcher
 from uamsim.testing.policies import BrokenPolicy, Doomed
 
@@ -36,7 +36,7 @@ def local_ray():
 
 
 def run(path: Path, jobs, num_workers: int, **options) -> None:
-    from uamsim.evaluation.ray_backend import RayBackend
+    from uamsim.evaluation.backends.ray import RayBackend
 
     backend = RayBackend(num_workers, **options)
     try:
@@ -54,7 +54,7 @@ def test_workers_that_are_killed_or_hang(tmp_path: Path):
 
 
 def test_inference_actors_give_the_same_and_may_be_killed(tmp_path: Path):
-    from uamsim.evaluation.ray_backend import Inference
+    from uamsim.evaluation.backends.ray import Inference
 
     doomed = Doomed(folder=str(tmp_path), kill_at=((0, 10), (6, 0)), noise=0.4)
     inference = Inference(batching=Batcher, max_wait_s=0.02)
@@ -64,7 +64,7 @@ def test_inference_actors_give_the_same_and_may_be_killed(tmp_path: Path):
 
 
 def test_an_inference_actor_names_what_is_wrong(tmp_path: Path):
-    from uamsim.evaluation.ray_backend import Inference
+    from uamsim.evaluation.backends.ray import Inference
 
     def sick() -> BrokenPolicy:
         return BrokenPolicy(at_seed=1, noise=0.4)
@@ -86,8 +86,8 @@ DRIVER = """
     from pathlib import Path
 
     from faults import NOISY, make_job
-    from uamsim.evaluation.ledger import Ledger
-    from uamsim.evaluation.ray_backend import RayBackend
+    from uamsim.evaluation.backends.ledger import Ledger
+    from uamsim.evaluation.backends.ray import RayBackend
 
     backend = RayBackend(2)
     with Ledger(Path(sys.argv[1])) as ledger:
@@ -153,7 +153,7 @@ def test_two_nodes(tmp_path: Path):
 def test_no_cluster_there():
     import ray
 
-    from uamsim.evaluation.ray_backend import RayBackend
+    from uamsim.evaluation.backends.ray import RayBackend
 
     ray.shutdown()
     with pytest.raises(ConfigError, match="ray start --head"):

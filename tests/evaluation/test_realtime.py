@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from uamsim.contract import PolicyInput
 from uamsim.errors import ConfigError
+from uamsim.evaluation.backends.jobs import RolloutJob, iter_job
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.evaluation.environments import EnvPool
-from uamsim.evaluation.jobs import RolloutJob, iter_job
 from uamsim.evaluation.realtime import Playback, RealTime, act_timed, thinking_steps
 from uamsim.evaluation.rollout import Clip, run_unit
 from uamsim.testing.envs import REACH_ID

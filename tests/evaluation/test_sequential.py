@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from uamsim.errors import ConfigError
-from uamsim.evaluation.statistics import SequentialComparison
-from uamsim.evaluation.statistics.sequential import log_wealth
+from uamsim.statistics import SequentialComparison
+from uamsim.statistics.sequential import log_wealth
 
 
 def play(pairs, **options):

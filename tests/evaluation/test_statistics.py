@@ -6,7 +6,7 @@ from scipy import stats
 
 from uamsim.contract import EpisodeRecord
 from uamsim.errors import ConfigError
-from uamsim.evaluation.statistics import (
+from uamsim.statistics import (
     compare,
     mcnemar_exact,
     paired_difference,

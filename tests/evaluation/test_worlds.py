@@ -10,11 +10,11 @@ import pytest
 
 from uamsim.contract import EpisodeRecord
 from uamsim.errors import ConfigError
+from uamsim.evaluation.backends.jobs import OnRecord, RolloutJob
+from uamsim.evaluation.backends.ledger import Ledger
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.evaluation.controls import ControlFactory
 from uamsim.evaluation.environments import EnvPool, identify, make_env, prepare, world_rows
-from uamsim.evaluation.jobs import OnRecord, RolloutJob
-from uamsim.evaluation.ledger import Ledger
 from uamsim.testing.envs import REACH_ID, ReachEnv
 
 FOREIGN = "uamsim_test/Foreign-v0"

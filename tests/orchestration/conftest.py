@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from uamsim.contract import SKILLS, PolicySpec, Question
-from uamsim.orchestration import media, stages
+from uamsim.orchestration.artifacts import stages
+from uamsim.orchestration.experiment import media
 from uamsim.orchestration.experiments import build_experiment
 from uamsim.orchestration.spec import DemonstrationConfig, EvaluationConfig
 from uamsim.testing.data import FakeAnswerer
@@ -68,13 +69,13 @@ def _resized(config):
 def work(monkeypatch, tmp_path):
     """Stand-ins for data, pretraining, tuning and media, small enough to count."""
     work = Interruptions()
-    monkeypatch.setattr("uamsim.orchestration.store.SHIPPED_ROOT", tmp_path / "shipped")
+    monkeypatch.setattr("uamsim.orchestration.artifacts.store.SHIPPED_ROOT", tmp_path / "shipped")
     for kind in ("demonstrations", "vqa", "scene_changes", *stages.PRETRAINED, "vqa_test"):
         monkeypatch.setattr(stages, f"_{kind}", functools.partial(_fake_make, work, kind))
     questions = [(0, Question(skill=skill, question=f"{skill}?", answer="yes")) for skill in SKILLS]
     images = np.zeros((1, *SIZE, 3), np.uint8)
     monkeypatch.setattr(
-        "uamsim.orchestration.measuring.test_set", lambda _root: (images, questions)
+        "uamsim.orchestration.trials.measuring.test_set", lambda _root: (images, questions)
     )
     serving = types.ModuleType("uamsim.serving.policy")
     serving.load_policy = functools.partial(FakeVLA, work)  # pyright: ignore[reportAttributeAccessIssue]

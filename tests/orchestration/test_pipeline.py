@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from uamsim.errors import ConfigError, StorageError, TrialError
-from uamsim.orchestration import stages
-from uamsim.orchestration.pipeline import Options, run_experiment
-from uamsim.orchestration.progress import Console
+from uamsim.orchestration.artifacts import stages
+from uamsim.orchestration.artifacts.store import ArtifactStore
+from uamsim.orchestration.experiment.pipeline import Options, run_experiment
 from uamsim.orchestration.runners.inline import InlineRunner
-from uamsim.orchestration.store import ArtifactStore
+from uamsim.orchestration.runs.progress import Console
 from uamsim.reporting import report as report_module
 from uamsim.reporting.results import validate_results
 
@@ -163,7 +163,7 @@ def test_other_experiment_in_the_folder(spec, work, tmp_path):
 
 
 def test_full_disk_in_a_trial_keeps_what_finished(spec, work, tmp_path, monkeypatch):
-    from uamsim.orchestration import trials
+    from uamsim.orchestration.trials import tune as trials
 
     write = trials.write_json
     calls = []

@@ -14,12 +14,12 @@ from transformers_files import write_transformers
 from uamsim.cli.experiment import parse
 from uamsim.errors import CheckpointError
 from uamsim.models.checkpoint import load_checkpoint
-from uamsim.orchestration import stages
+from uamsim.orchestration.artifacts import stages
+from uamsim.orchestration.artifacts.public_weights import fingerprint
+from uamsim.orchestration.artifacts.store import ArtifactStore
 from uamsim.orchestration.experiments import build_experiment
 from uamsim.orchestration.files import read_json
-from uamsim.orchestration.public_weights import fingerprint
 from uamsim.orchestration.spec import ExperimentSpec
-from uamsim.orchestration.store import ArtifactStore
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 from uamsim.errors import ConfigError, StorageError
 from uamsim.orchestration.experiments import build_experiment
 from uamsim.orchestration.files import read_jsonl, write_json, write_text
-from uamsim.orchestration.progress import Console, duration
-from uamsim.orchestration.run import alone_in, differences, open_run, provenance
+from uamsim.orchestration.runs.folder import alone_in, differences, open_run, provenance
+from uamsim.orchestration.runs.progress import Console, duration
 
 SPEC = build_experiment("dorsal_sweep", "debug")
 
@@ -59,7 +59,7 @@ def test_torn_last_line_is_dropped(tmp_path):
 
 
 def test_console_shows_tasks_and_adds_up_times(tmp_path, monkeypatch):
-    monkeypatch.setattr("uamsim.orchestration.progress._POLL_EVERY_S", 0.01)
+    monkeypatch.setattr("uamsim.orchestration.runs.progress._POLL_EVERY_S", 0.01)
     stream = io.StringIO()
     write_json(tmp_path / "timing.json", {"trials": 100.0})
     console = Console(tmp_path / "progress", tmp_path / "timing.json", stream)

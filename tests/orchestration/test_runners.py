@@ -16,11 +16,11 @@ from uamsim.errors import (
 )
 from uamsim.orchestration.experiments import build_experiment
 from uamsim.orchestration.files import write_json
-from uamsim.orchestration.progress import Console
-from uamsim.orchestration.runners.base import make_runner
 from uamsim.orchestration.runners.inline import InlineRunner
+from uamsim.orchestration.runners.names import make_runner
+from uamsim.orchestration.runs.progress import Console
 from uamsim.orchestration.spec import ExperimentSpec
-from uamsim.orchestration.trials import (
+from uamsim.orchestration.trials.trial import (
     Artifacts,
     TrialContext,
     TrialSpec,

@@ -1,10 +1,10 @@
 import pytest
 
 from uamsim.errors import DatasetError
-from uamsim.orchestration import stages
-from uamsim.orchestration.progress import FileReport
-from uamsim.orchestration.shipping import ship
-from uamsim.orchestration.store import ArtifactStore
+from uamsim.orchestration.artifacts import stages
+from uamsim.orchestration.artifacts.shipping import ship
+from uamsim.orchestration.artifacts.store import ArtifactStore
+from uamsim.orchestration.runs.progress import FileReport
 
 
 def test_shipped_models_spare_their_training_data(spec, work, tmp_path):

@@ -17,7 +17,7 @@ from uamsim.orchestration.spec import (
     ESem,
     ExperimentSpec,
 )
-from uamsim.orchestration.trials import expand
+from uamsim.orchestration.trials.trial import expand
 
 
 @pytest.mark.parametrize("name", ["calvin_abcd", "dorsal_sweep", "embodiment_tax", "robotwin16"])

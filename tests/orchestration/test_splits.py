@@ -9,14 +9,14 @@ from PIL import Image
 
 from uamsim.cli import main
 from uamsim.errors import ConfigError, UnknownNameError
-from uamsim.orchestration import split_checks
-from uamsim.orchestration.split_checks import CheckRequest, check_split
-from uamsim.perturbations.scene import CameraPose, Lighting
+from uamsim.orchestration.worlds import split_checks
+from uamsim.orchestration.worlds.split_checks import CheckRequest, check_split
+from uamsim.perturbations.axes.scene import CameraPose, Lighting
+from uamsim.perturbations.language.wording import Chinese
 from uamsim.perturbations.splits import GRIDS, SPLITS, find_split
-from uamsim.perturbations.wording import Chinese
 
 OWN = """
-from uamsim.perturbations.scene import CameraPose, Lighting
+from uamsim.perturbations.axes.scene import CameraPose, Lighting
 from uamsim.perturbations.splits import Split
 
 dusk = Split(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from uamsim.errors import DatasetError, StorageError
-from uamsim.orchestration.store import ArtifactStore, Recipe, damage, default_root
+from uamsim.orchestration.artifacts.store import ArtifactStore, Recipe, damage, default_root
 
 RECIPE = Recipe(kind="vlm", version=1, config={"steps": 3}, upstream={"vqa": "vqa-1"})
 

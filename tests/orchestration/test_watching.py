@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 
 from tiny_tuning import make_start
-from uamsim.orchestration import measuring
 from uamsim.orchestration.experiments import build_experiment
 from uamsim.orchestration.spec import ExperimentSpec
-from uamsim.orchestration.trials import Artifacts, TrialContext
-from uamsim.orchestration.watching import NUM_GOALS, Watcher
+from uamsim.orchestration.trials import measuring
+from uamsim.orchestration.trials.trial import Artifacts, TrialContext
+from uamsim.orchestration.trials.watcher import NUM_GOALS, Watcher
 from uamsim.testing.models import micro_vla
 
 

@@ -26,10 +26,8 @@ from uamsim.perturbations.calvin_sentences import (
     TABLES,
     WORDS,
 )
-from uamsim.perturbations.splits import SPLITS
-from uamsim.perturbations.values import PERTURBATIONS, Composition
-from uamsim.perturbations.vocabulary import COMMA, NOISE, WORD
-from uamsim.perturbations.wording import (
+from uamsim.perturbations.language.vocabulary import COMMA, NOISE, WORD
+from uamsim.perturbations.language.wording import (
     WORDING,
     Chinese,
     CodeMix,
@@ -40,6 +38,8 @@ from uamsim.perturbations.wording import (
     Reordered,
     Synonyms,
 )
+from uamsim.perturbations.splits import SPLITS
+from uamsim.perturbations.values import PERTURBATIONS, Composition
 from uamsim.simulators import find_installation
 
 TONGUES = (

@@ -11,6 +11,15 @@ from hypothesis import strategies as st
 from uamsim.contract import Goal, SceneFacts, SceneThing, Thing, content_hash
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.lexicon import HELD_OUT_PAIRS, LEXICON, entries, is_held_out
+from uamsim.perturbations.axes.objects import (
+    Distractors,
+    NovelInstance,
+    NovelObject,
+    NovelPair,
+    NovelSize,
+    NovelTarget,
+    NovelTexture,
+)
 from uamsim.perturbations.distance import (
     category_distance,
     colour_distance,
@@ -21,15 +30,6 @@ from uamsim.perturbations.distance import (
 )
 from uamsim.perturbations.draw import TASKS, draw_episode
 from uamsim.perturbations.leaks import Episode, check_leaks, held_out_in
-from uamsim.perturbations.objects import (
-    Distractors,
-    NovelInstance,
-    NovelObject,
-    NovelPair,
-    NovelSize,
-    NovelTarget,
-    NovelTexture,
-)
 from uamsim.perturbations.values import MAX_SEVERITY, PERTURBATIONS, Composition, from_json, to_json
 
 AXES = tuple(cls for cls in PERTURBATIONS.values() if cls.layer == "objects")

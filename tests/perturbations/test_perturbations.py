@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.lexicon import HELD_OUT_PAIRS, LEXICON, entries, is_held_out, romanise
+from uamsim.perturbations.axes.objects import Distractors, NovelObject, NovelPair
 from uamsim.perturbations.draw import TASKS, draw_episode, goal_names
-from uamsim.perturbations.objects import Distractors, NovelObject, NovelPair
-from uamsim.perturbations.parsing import parse_instruction
+from uamsim.perturbations.language.reading import parse_instruction
 from uamsim.perturbations.splits import SPLITS
 from uamsim.perturbations.values import from_json, to_json
 

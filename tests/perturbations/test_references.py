@@ -5,10 +5,10 @@ import pytest
 
 from uamsim.contract import Goal, SceneFacts, SceneThing, Thing
 from uamsim.errors import ConfigError
-from uamsim.perturbations.language import render_instruction
-from uamsim.perturbations.parsing import parse_instruction
-from uamsim.perturbations.references import describe
-from uamsim.perturbations.wording import Reference
+from uamsim.perturbations.language.reading import parse_instruction
+from uamsim.perturbations.language.references import describe
+from uamsim.perturbations.language.saying import render_instruction
+from uamsim.perturbations.language.wording import Reference
 
 CAN = Goal(
     task="pick_place",

@@ -10,6 +10,17 @@ from hypothesis import strategies as st
 
 from uamsim.contract import Goal
 from uamsim.errors import ConfigError, UnknownNameError
+from uamsim.perturbations.language.vocabulary import WORD
+from uamsim.perturbations.language.wording import (
+    Chinese,
+    CodeMix,
+    NoiseWords,
+    Paraphrase,
+    Pinyin,
+    Reference,
+    Reordered,
+    Synonyms,
+)
 from uamsim.perturbations.robotwin import (
     CARRIED,
     DIALECT,
@@ -35,17 +46,6 @@ from uamsim.perturbations.robotwin_words import (
     WORDS,
 )
 from uamsim.perturbations.values import Composition
-from uamsim.perturbations.vocabulary import WORD
-from uamsim.perturbations.wording import (
-    Chinese,
-    CodeMix,
-    NoiseWords,
-    Paraphrase,
-    Pinyin,
-    Reference,
-    Reordered,
-    Synonyms,
-)
 from uamsim_envs import ROBOTWIN_PAPER_TASKS, ROBOTWIN_TASKS
 from uamsim_envs.robotwin.things import KEPT
 

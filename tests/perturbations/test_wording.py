@@ -14,12 +14,9 @@ from uamsim.contract import Goal, SceneFacts, SceneThing, Thing
 from uamsim.errors import ConfigError
 from uamsim.lexicon import LEXICON, romanise
 from uamsim.perturbations import axes, phrasings
-from uamsim.perturbations.language import in_domain_words, render_instruction
-from uamsim.perturbations.parsing import parse_instruction
-from uamsim.perturbations.splits import SPLITS
-from uamsim.perturbations.templates import ALL_TEMPLATES, DEMONSTRATED, USUAL, templates_of
-from uamsim.perturbations.values import PERTURBATIONS, Composition, from_json, to_json
-from uamsim.perturbations.vocabulary import (
+from uamsim.perturbations.language.reading import parse_instruction
+from uamsim.perturbations.language.saying import in_domain_words, render_instruction
+from uamsim.perturbations.language.vocabulary import (
     COLOURS,
     FUNCTION_WORDS,
     GENERIC,
@@ -31,7 +28,7 @@ from uamsim.perturbations.vocabulary import (
     WORD,
     forms,
 )
-from uamsim.perturbations.wording import (
+from uamsim.perturbations.language.wording import (
     WORDING,
     Chinese,
     CodeMix,
@@ -42,6 +39,9 @@ from uamsim.perturbations.wording import (
     Reordered,
     Synonyms,
 )
+from uamsim.perturbations.splits import SPLITS
+from uamsim.perturbations.templates import ALL_TEMPLATES, DEMONSTRATED, USUAL, templates_of
+from uamsim.perturbations.values import PERTURBATIONS, Composition, from_json, to_json
 
 TASKS = sorted({task for task, _ in DEMONSTRATED})
 TONGUES = (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from uamsim.errors import ConfigError
 
 if TYPE_CHECKING:
-    from uamsim.orchestration.collection import CollectionRequest
+    from uamsim.orchestration.worlds.collect import CollectionRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
             "uamsim collect --list shows worlds and tasks."
         )
     request, options = parse(words[0], words[1:])
-    from uamsim.orchestration.collection import collect
+    from uamsim.orchestration.worlds.collect import collect
 
     again = f"The same command goes on:\n  {shlex.join(['uamsim', 'collect', *words])}"
     try:
@@ -91,8 +91,8 @@ def parse(world: str, words: Sequence[str]) -> tuple["CollectionRequest", Option
     """
     import tyro
 
-    from uamsim.orchestration.collection import CollectionRequest
     from uamsim.orchestration.tasks import list_tasks
+    from uamsim.orchestration.worlds.collect import CollectionRequest
 
     tasks = list_tasks(world)
 

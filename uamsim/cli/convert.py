@@ -70,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
         raise ConfigError(f"--workers must not be negative, got {options.workers}.")
     from uamsim.data.conversion import ConversionConfig, convert_calvin
     from uamsim.data.lerobot import LeRobotDataset
-    from uamsim.orchestration.progress import progress_bar
+    from uamsim.orchestration.runs.progress import progress_bar
 
     config = ConversionConfig(
         source=str(options.source.absolute()),

@@ -300,7 +300,7 @@ def check_ray() -> Check:
 
 def check_cache() -> Check:
     """The cache can be written and has room."""
-    from uamsim.orchestration.store import default_root
+    from uamsim.orchestration.artifacts.store import default_root
 
     folder = default_root()
     nearest = next(p for p in (folder, *folder.parents) if p.exists())
@@ -354,7 +354,7 @@ def check_font() -> Check:
 
 def check_models() -> Check:
     """Pretrained tiny models came with the package."""
-    from uamsim.orchestration.store import SHIPPED_ROOT
+    from uamsim.orchestration.artifacts.store import SHIPPED_ROOT
 
     shipped = sorted({path.parent.name for path in SHIPPED_ROOT.glob("*/*.safetensors")})
     if shipped:

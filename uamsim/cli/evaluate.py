@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 if TYPE_CHECKING:
-    from uamsim.orchestration.evaluation_request import EvaluationOptions, EvaluationRequest
+    from uamsim.orchestration.evaluate.request import EvaluationOptions, EvaluationRequest
 
 
 def main(argv: Sequence[str]) -> int:
@@ -25,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
         UamsimError: with a message for the user.
     """
     request, options = parse(argv)
-    from uamsim.orchestration.evaluation import evaluate
+    from uamsim.orchestration.evaluate.run import evaluate
 
     command = shlex.join(["uamsim", "evaluate", *argv])
     try:
@@ -50,7 +50,7 @@ def parse(words: Sequence[str]) -> "tuple[EvaluationRequest, EvaluationOptions]"
     """
     import tyro
 
-    from uamsim.orchestration.evaluation_request import EvaluationOptions, EvaluationRequest
+    from uamsim.orchestration.evaluate.request import EvaluationOptions, EvaluationRequest
 
     here = EvaluationOptions(out=Path("outputs") / "evaluate", workers=os.cpu_count() or 1)
 

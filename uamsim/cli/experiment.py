@@ -74,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
     if isinstance(spec, LatencySpec):
         return _time(spec, options, words)
     if options.dry_run:
-        from uamsim.orchestration.estimate import describe
+        from uamsim.orchestration.experiment.estimate import describe
 
         print(describe(spec, options.workers))
         return 0
@@ -110,11 +110,11 @@ def parse(name: str, words: Sequence[str]) -> tuple[Options, "ExperimentSpec | L
         ConfigError: a value that its field does not allow.
         SystemExit: an unknown flag (tyro names the nearest), or --help.
     """
+    from uamsim.orchestration.artifacts.public_weights import fit_to_weights
+    from uamsim.orchestration.artifacts.store import default_root
     from uamsim.orchestration.experiments import build_any
-    from uamsim.orchestration.public_weights import fit_to_weights
     from uamsim.orchestration.runners.names import RUNNERS
     from uamsim.orchestration.spec import LatencySpec
-    from uamsim.orchestration.store import default_root
 
     scale, rest = _take_scale(words)
     spec = build_any(name, scale)
@@ -174,9 +174,9 @@ def _run(spec: "ExperimentSpec", options: Options, words: Sequence[str]) -> int:
 
     # Before anything large is imported: the allocator reads its settings when a process starts.
     ensure_process_environment()
-    from uamsim.orchestration.pipeline import Options as RunOptions
-    from uamsim.orchestration.pipeline import run_experiment
-    from uamsim.orchestration.runners.base import make_runner
+    from uamsim.orchestration.experiment.pipeline import Options as RunOptions
+    from uamsim.orchestration.experiment.pipeline import run_experiment
+    from uamsim.orchestration.runners.names import make_runner
 
     out = options.out
     again = ["uamsim", "experiment", *words, *([] if options.resume else ["--resume"])]

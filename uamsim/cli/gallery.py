@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from uamsim.orchestration.gallery import GalleryRequest, make_gallery
+from uamsim.orchestration.worlds.gallery import GalleryRequest, make_gallery
 
 
 @dataclass(frozen=True, kw_only=True)

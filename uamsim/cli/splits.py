@@ -7,8 +7,8 @@ from typing import Annotated
 
 import tyro
 
-from uamsim.orchestration.preview import PreviewRequest, preview_split
-from uamsim.orchestration.split_checks import CheckRequest, check_split, table_of_checks
+from uamsim.orchestration.worlds.preview import PreviewRequest, preview_split
+from uamsim.orchestration.worlds.split_checks import CheckRequest, check_split, table_of_checks
 from uamsim.perturbations.axes import AXES
 from uamsim.perturbations.splits import SPLITS
 from uamsim.perturbations.values import to_json

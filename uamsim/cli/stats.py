@@ -12,7 +12,7 @@ import tyro
 from uamsim.contract import EpisodeRecord
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.evaluation.episode_tables import read_episodes
-from uamsim.evaluation.statistics import (
+from uamsim.statistics import (
     Design,
     compare,
     comparison_lines,

@@ -12,8 +12,8 @@ from jaxtyping import Float32
 
 from uamsim.contract import Observation, Policy, PolicyInput, PolicySpec, batch_key
 from uamsim.errors import ConfigError, UnknownNameError
-from uamsim.evaluation.forgetting import GREY
-from uamsim.evaluation.jobs import PolicyFactory
+from uamsim.evaluation.backends.jobs import PolicyFactory
+from uamsim.evaluation.retention import GREY
 
 Control = Literal["random", "blind", "deaf", "shuffled"]
 CONTROLS: tuple[Control, ...] = ("random", "blind", "deaf", "shuffled")

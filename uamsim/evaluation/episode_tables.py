@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from uamsim.contract import EpisodeRecord
 from uamsim.errors import ResultsError, StorageError
-from uamsim.evaluation.ledger import LEDGER_FILE, read_ledger
+from uamsim.evaluation.backends.ledger import LEDGER_FILE, read_ledger
 
 EPISODES_FILE = "episodes.parquet"
 _FIELDS = {field.name: field for field in dataclasses.fields(EpisodeRecord)}

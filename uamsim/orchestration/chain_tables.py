@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from uamsim.contract import EpisodeRecord, in_a_row
-from uamsim.evaluation.statistics import chain_result, is_chain
 from uamsim.reporting.paper import chain_rows as published_rows
+from uamsim.statistics import chain_result, is_chain
 
 IN_DOMAIN = "in_domain"
 

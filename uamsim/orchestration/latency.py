@@ -20,8 +20,8 @@ from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.vla import VLA
 from uamsim.orchestration.files import write_json
 from uamsim.orchestration.latency_spec import BASELINE, LatencySpec
-from uamsim.orchestration.progress import progress_bar
-from uamsim.orchestration.run import versions
+from uamsim.orchestration.runs.folder import versions
+from uamsim.orchestration.runs.progress import progress_bar
 from uamsim.reporting import paper
 
 

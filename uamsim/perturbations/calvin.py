@@ -16,18 +16,18 @@ from uamsim.perturbations.calvin_sentences import (
     TABLES,
     WORDS,
 )
-from uamsim.perturbations.language import (
+from uamsim.perturbations.language.reading import FORMS, Form, Grammar, make_grammar, readings
+from uamsim.perturbations.language.references import describe
+from uamsim.perturbations.language.saying import (
     finish,
     numbered,
     plain_phrase,
     referring_phrase,
     written_in,
 )
-from uamsim.perturbations.parsing import FORMS, Form, Grammar, make_grammar, readings
-from uamsim.perturbations.references import describe
+from uamsim.perturbations.language.vocabulary import COMMON, WORD, Dialect, Written
+from uamsim.perturbations.language.wording import Paraphrase, Reference, Reordered
 from uamsim.perturbations.values import Composition, Perturbation
-from uamsim.perturbations.vocabulary import COMMON, WORD, Dialect, Written
-from uamsim.perturbations.wording import Paraphrase, Reference, Reordered
 
 DIALECT = Dialect(
     colours=COMMON.colours | set(COLOURS),

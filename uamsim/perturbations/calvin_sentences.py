@@ -7,7 +7,7 @@ the demonstrations. Slots are names of ``WORDS``, and ``{thing}`` is a block wit
 from collections.abc import Iterator, Mapping
 
 from uamsim.contract import Goal, Thing
-from uamsim.perturbations.vocabulary import FUNCTION_WORDS, Written
+from uamsim.perturbations.language.vocabulary import FUNCTION_WORDS, Written
 
 BLOCK = "cube"
 """What a block is called in scenes, so that all that is known of cubes holds for it."""

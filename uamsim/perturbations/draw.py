@@ -8,6 +8,15 @@ import numpy as np
 from uamsim.contract import Goal, SceneFacts, Thing
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.lexicon import HELD_OUT_PAIRS, LEXICON, Kind, entries, is_held_out
+from uamsim.perturbations.axes.objects import (
+    Distractors,
+    NovelInstance,
+    NovelObject,
+    NovelPair,
+    NovelSize,
+    NovelTarget,
+    NovelTexture,
+)
 from uamsim.perturbations.distance import (
     ShapedThing,
     T,
@@ -17,18 +26,9 @@ from uamsim.perturbations.distance import (
     fifth_of,
     within,
 )
-from uamsim.perturbations.language import render_instruction
-from uamsim.perturbations.objects import (
-    Distractors,
-    NovelInstance,
-    NovelObject,
-    NovelPair,
-    NovelSize,
-    NovelTarget,
-    NovelTexture,
-)
+from uamsim.perturbations.language.saying import render_instruction
+from uamsim.perturbations.language.wording import WORDING
 from uamsim.perturbations.values import Composition, Parameters, Perturbation, stream
-from uamsim.perturbations.wording import WORDING
 
 TASKS: dict[str, Kind] = {"press_button": "button", "pick_place": "object"}
 """Task -> kind of its things."""

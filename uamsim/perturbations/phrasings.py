@@ -6,7 +6,7 @@ character, that the demonstrations' templates do not have.
 
 from collections.abc import Mapping
 
-from uamsim.perturbations.vocabulary import Written
+from uamsim.perturbations.language.vocabulary import Written
 
 Table = Mapping[tuple[str, Written], tuple[str, ...]]
 

@@ -9,8 +9,10 @@ import numpy as np
 
 from uamsim.contract import Goal, Thing
 from uamsim.errors import ConfigError, UnknownNameError
-from uamsim.perturbations.language import finish, numbered, plain_phrase, written_in
-from uamsim.perturbations.parsing import FORMS, Form, Grammar, make_grammar, readings
+from uamsim.perturbations.language.reading import FORMS, Form, Grammar, make_grammar, readings
+from uamsim.perturbations.language.saying import finish, numbered, plain_phrase, written_in
+from uamsim.perturbations.language.vocabulary import COMMA, THING_SLOTS, Dialect, Written
+from uamsim.perturbations.language.wording import WORDING, Paraphrase, Reference, Reordered
 from uamsim.perturbations.robotwin_sentences import ARM, SIDES, TABLES
 from uamsim.perturbations.robotwin_words import (
     ANY,
@@ -22,8 +24,6 @@ from uamsim.perturbations.robotwin_words import (
     WORDS,
 )
 from uamsim.perturbations.values import Composition, Perturbation
-from uamsim.perturbations.vocabulary import COMMA, THING_SLOTS, Dialect, Written
-from uamsim.perturbations.wording import WORDING, Paraphrase, Reference, Reordered
 
 DIALECT = Dialect(
     colours=frozenset(COLOURS), nouns=NOUNS, generic=(), own=WORDS, function_words=CHINESE_OF

@@ -5,7 +5,7 @@ Slots are the things of a goal; a thing without a colour is said by its noun alo
 
 from collections.abc import Mapping
 
-from uamsim.perturbations.vocabulary import Written
+from uamsim.perturbations.language.vocabulary import Written
 
 Table = Mapping[tuple[str, Written], tuple[str, ...]]
 """Task and what is written in -> templates."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from uamsim.contract import Goal, Thing
-from uamsim.perturbations.vocabulary import FUNCTION_WORDS, Written
+from uamsim.perturbations.language.vocabulary import FUNCTION_WORDS, Written
 
 _PAIRS = """
 cube=block/cube/brick=积木/木块

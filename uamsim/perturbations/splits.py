@@ -3,7 +3,7 @@
 A split of one's own is a value in a file of one's own, and its name there is how one asks for it,
 ``my_splits.py:dusk``:
 
-    from uamsim.perturbations.scene import CameraPose, Lighting
+    from uamsim.perturbations.axes.scene import CameraPose, Lighting
     from uamsim.perturbations.splits import Split
 
     dusk = Split(
@@ -20,14 +20,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from uamsim.errors import ConfigError, UnknownNameError
-from uamsim.perturbations.actions import ActionDelay, ActionNoise
 from uamsim.perturbations.axes import AXES
-from uamsim.perturbations.objects import Distractors, NovelObject, NovelPair, NovelTarget
-from uamsim.perturbations.physics import ActuatorGain, Friction, Mass
-from uamsim.perturbations.scene import Background, CameraPose, Lighting, TableTexture
-from uamsim.perturbations.sensors import DroppedFrames, ImageBlur, ImageNoise, Latency
+from uamsim.perturbations.axes.actions import ActionDelay, ActionNoise
+from uamsim.perturbations.axes.objects import Distractors, NovelObject, NovelPair, NovelTarget
+from uamsim.perturbations.axes.physics import ActuatorGain, Friction, Mass
+from uamsim.perturbations.axes.scene import Background, CameraPose, Lighting, TableTexture
+from uamsim.perturbations.axes.sensors import DroppedFrames, ImageBlur, ImageNoise, Latency
+from uamsim.perturbations.language.wording import Chinese, CodeMix, Paraphrase, Pinyin, Synonyms
 from uamsim.perturbations.values import Composition, Perturbation
-from uamsim.perturbations.wording import Chinese, CodeMix, Paraphrase, Pinyin, Synonyms
 from uamsim.registry import Registry
 
 

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from uamsim.contract import Goal, Thing
 from uamsim.errors import ConfigError
 from uamsim.lexicon import INSTRUCTION_TEMPLATES, LEXICON
+from uamsim.perturbations.language.vocabulary import Written
 from uamsim.perturbations.phrasings import (
     PARAPHRASES,
     REORDERED,
     REORDERED_PARAPHRASES,
     Table,
 )
-from uamsim.perturbations.vocabulary import Written
 
 BENCH_TEMPLATES: Table = {
     ("stack_cubes", "english"): (

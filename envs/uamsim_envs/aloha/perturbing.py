@@ -9,9 +9,9 @@ import mujoco
 import numpy as np
 from jaxtyping import UInt8
 
-from uamsim.perturbations.actions import ACTIONS
-from uamsim.perturbations.physics import ActuatorGain, Friction, Mass
-from uamsim.perturbations.scene import (
+from uamsim.perturbations.axes.actions import ACTIONS
+from uamsim.perturbations.axes.physics import ActuatorGain, Friction, Mass
+from uamsim.perturbations.axes.scene import (
     Background,
     CameraPose,
     FieldOfView,
@@ -20,7 +20,7 @@ from uamsim.perturbations.scene import (
     TableHeight,
     TableTexture,
 )
-from uamsim.perturbations.sensors import SENSORS
+from uamsim.perturbations.axes.sensors import SENSORS
 from uamsim.perturbations.values import (
     MAX_SEVERITY,
     Composition,

@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 from jaxtyping import UInt8
 
-from uamsim.perturbations.objects import SMALLEST, Distractors, NovelSize, NovelTexture
+from uamsim.perturbations.axes.objects import SMALLEST, Distractors, NovelSize, NovelTexture
 from uamsim.perturbations.values import Composition, Parameters
 from uamsim_envs.aloha.world import World
 from uamsim_envs.meshes import MESHES

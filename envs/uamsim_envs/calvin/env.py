@@ -10,10 +10,10 @@ from jaxtyping import Float32
 
 from uamsim.contract import Control, Goal, Observation, SceneFacts, SceneThing, Thing
 from uamsim.errors import ConfigError, UnknownNameError
+from uamsim.perturbations.axes.scene import Lighting
 from uamsim.perturbations.calvin_sentences import BLOCK, GOALS
-from uamsim.perturbations.scene import Lighting
+from uamsim.perturbations.language.wording import WORDING
 from uamsim.perturbations.values import Perturbation
-from uamsim.perturbations.wording import WORDING
 from uamsim_envs.calvin import perturbing
 from uamsim_envs.calvin.instructions import Instructions, Sentences
 from uamsim_envs.calvin.tasks import SCENES, block_of, check_options, check_tasks

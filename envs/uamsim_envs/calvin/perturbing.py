@@ -9,26 +9,26 @@ import numpy as np
 
 from uamsim.contract import Thing
 from uamsim.lexicon import entries
-from uamsim.perturbations.actions import ACTIONS
-from uamsim.perturbations.calvin_sentences import BLOCK
-from uamsim.perturbations.distance import ShapedThing, as_similar, distance, distance_to_training
-from uamsim.perturbations.draw import narrowed
-from uamsim.perturbations.objects import (
+from uamsim.perturbations.axes.actions import ACTIONS
+from uamsim.perturbations.axes.objects import (
     SMALLEST,
     Distractors,
     NovelObject,
     NovelSize,
     NovelTexture,
 )
-from uamsim.perturbations.physics import Friction, Mass
-from uamsim.perturbations.scene import (
+from uamsim.perturbations.axes.physics import Friction, Mass
+from uamsim.perturbations.axes.scene import (
     Background,
     CameraPose,
     FieldOfView,
     Lighting,
     TableTexture,
 )
-from uamsim.perturbations.sensors import SENSORS
+from uamsim.perturbations.axes.sensors import SENSORS
+from uamsim.perturbations.calvin_sentences import BLOCK
+from uamsim.perturbations.distance import ShapedThing, as_similar, distance, distance_to_training
+from uamsim.perturbations.draw import narrowed
 from uamsim.perturbations.values import Composition, Parameters, Perturbation, stream
 from uamsim_envs.calvin.shapes import (
     BLOCK_RGB,

@@ -12,8 +12,8 @@ from jaxtyping import Float32
 
 from uamsim.contract import Control, Observation
 from uamsim.errors import ConfigError, UnknownNameError
-from uamsim.perturbations.actions import ActionChannel
-from uamsim.perturbations.sensors import Sensors
+from uamsim.perturbations.axes.actions import ActionChannel
+from uamsim.perturbations.axes.sensors import Sensors
 from uamsim.perturbations.values import Composition, Parameters, Perturbation
 from uamsim.simulators import SIMULATORS, Installation, find_installation, install_command
 from uamsim_envs.actions import check_actions

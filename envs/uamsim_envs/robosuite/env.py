@@ -10,13 +10,13 @@ from jaxtyping import Float32
 from uamsim.contract import CONTROL_HZ, Control, Goal, Observation, SceneFacts, SceneThing, Thing
 from uamsim.errors import UnknownNameError
 from uamsim.lexicon import LEXICON
-from uamsim.perturbations.actions import ACTIONS
+from uamsim.perturbations.axes.actions import ACTIONS
+from uamsim.perturbations.axes.objects import Distractors
+from uamsim.perturbations.axes.sensors import SENSORS
 from uamsim.perturbations.draw import drawn_objects
-from uamsim.perturbations.language import render_instruction
-from uamsim.perturbations.objects import Distractors
-from uamsim.perturbations.sensors import SENSORS
+from uamsim.perturbations.language.saying import render_instruction
+from uamsim.perturbations.language.wording import WORDING, Reference
 from uamsim.perturbations.values import Perturbation
-from uamsim.perturbations.wording import WORDING, Reference
 from uamsim_envs.host.client import Host
 from uamsim_envs.host.env import HostedEnv
 from uamsim_envs.robosuite.tasks import TASKS, draw_distractors, stand_in

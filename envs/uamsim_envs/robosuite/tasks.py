@@ -7,8 +7,8 @@ import numpy as np
 
 from uamsim.contract import Thing
 from uamsim.lexicon import entries
+from uamsim.perturbations.axes.objects import Distractors
 from uamsim.perturbations.distance import as_similar
-from uamsim.perturbations.objects import Distractors
 
 
 @dataclass(frozen=True, kw_only=True)

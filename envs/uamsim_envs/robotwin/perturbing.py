@@ -9,13 +9,10 @@ import numpy as np
 from uamsim.contract import Thing
 from uamsim.errors import ConfigError
 from uamsim.lexicon import LEXICON, entries
-from uamsim.perturbations.actions import ACTIONS
-from uamsim.perturbations.distance import ShapedThing, as_similar, distance_to_training, within
-from uamsim.perturbations.objects import SMALLEST, Distractors, NovelObject, NovelSize
-from uamsim.perturbations.physics import Friction, Mass
-from uamsim.perturbations.robotwin import CARRIED as WORDING
-from uamsim.perturbations.robotwin_words import GOALS
-from uamsim.perturbations.scene import (
+from uamsim.perturbations.axes.actions import ACTIONS
+from uamsim.perturbations.axes.objects import SMALLEST, Distractors, NovelObject, NovelSize
+from uamsim.perturbations.axes.physics import Friction, Mass
+from uamsim.perturbations.axes.scene import (
     Background,
     CameraPose,
     FieldOfView,
@@ -23,7 +20,10 @@ from uamsim.perturbations.scene import (
     TableHeight,
     TableTexture,
 )
-from uamsim.perturbations.sensors import SENSORS
+from uamsim.perturbations.axes.sensors import SENSORS
+from uamsim.perturbations.distance import ShapedThing, as_similar, distance_to_training, within
+from uamsim.perturbations.robotwin import CARRIED as WORDING
+from uamsim.perturbations.robotwin_words import GOALS
 from uamsim.perturbations.values import (
     MAX_SEVERITY,
     Composition,

@@ -25,10 +25,10 @@ from uamsim.errors import (
     SimulatorError,
     UnknownNameError,
 )
-from uamsim.perturbations.actions import ActionDelay
-from uamsim.perturbations.sensors import Latency
+from uamsim.perturbations.axes.actions import ActionDelay
+from uamsim.perturbations.axes.sensors import Latency
+from uamsim.perturbations.language.wording import Pinyin
 from uamsim.perturbations.values import Composition, Perturbation
-from uamsim.perturbations.wording import Pinyin
 from uamsim.simulators import find_installation
 from uamsim_envs.calvin.env import CalvinEnv
 from uamsim_envs.calvin.tasks import SCENES

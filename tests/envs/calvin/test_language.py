@@ -6,10 +6,10 @@ from typing import Any
 import gymnasium as gym
 import pytest
 
+from uamsim.perturbations.axes.objects import NovelObject
 from uamsim.perturbations.calvin_sentences import GOALS
-from uamsim.perturbations.objects import NovelObject
+from uamsim.perturbations.language.wording import Chinese, CodeMix, NoiseWords, Reference
 from uamsim.perturbations.values import Perturbation
-from uamsim.perturbations.wording import Chinese, CodeMix, NoiseWords, Reference
 
 pytestmark = pytest.mark.sim("calvin")
 

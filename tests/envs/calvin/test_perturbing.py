@@ -11,8 +11,7 @@ from PIL import Image
 
 from uamsim.contract import Thing
 from uamsim.errors import ConfigError, MissingDependencyError
-from uamsim.perturbations.calvin_sentences import BLOCK
-from uamsim.perturbations.objects import (
+from uamsim.perturbations.axes.objects import (
     MAX_DISTRACTORS,
     Distractors,
     NovelObject,
@@ -20,14 +19,15 @@ from uamsim.perturbations.objects import (
     NovelSize,
     NovelTexture,
 )
-from uamsim.perturbations.physics import Friction, Mass
-from uamsim.perturbations.scene import (
+from uamsim.perturbations.axes.physics import Friction, Mass
+from uamsim.perturbations.axes.scene import (
     Background,
     CameraPose,
     FieldOfView,
     Lighting,
     TableTexture,
 )
+from uamsim.perturbations.calvin_sentences import BLOCK
 from uamsim.perturbations.values import Composition, Perturbation
 from uamsim.simulators import find_installation
 from uamsim_envs.calvin.env import CalvinEnv

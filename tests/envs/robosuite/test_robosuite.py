@@ -22,11 +22,11 @@ from uamsim.errors import (
     SimulatorError,
     UnknownNameError,
 )
-from uamsim.perturbations.actions import ActionDelay
-from uamsim.perturbations.objects import Distractors, NovelObject
-from uamsim.perturbations.parsing import parse_instruction
-from uamsim.perturbations.sensors import DroppedFrames, ImageBlur, ImageNoise, Latency
-from uamsim.perturbations.wording import (
+from uamsim.perturbations.axes.actions import ActionDelay
+from uamsim.perturbations.axes.objects import Distractors, NovelObject
+from uamsim.perturbations.axes.sensors import DroppedFrames, ImageBlur, ImageNoise, Latency
+from uamsim.perturbations.language.reading import parse_instruction
+from uamsim.perturbations.language.wording import (
     CodeMix,
     NoiseWords,
     Paraphrase,

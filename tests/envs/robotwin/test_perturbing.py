@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 
 from uamsim.errors import ConfigError
-from uamsim.perturbations.objects import (
+from uamsim.perturbations.axes.objects import (
     MAX_DISTRACTORS,
     SMALLEST,
     Distractors,
     NovelObject,
     NovelSize,
 )
-from uamsim.perturbations.physics import Friction, Mass
-from uamsim.perturbations.robotwin_words import GOALS
-from uamsim.perturbations.scene import (
+from uamsim.perturbations.axes.physics import Friction, Mass
+from uamsim.perturbations.axes.scene import (
     Background,
     CameraPose,
     FieldOfView,
@@ -24,9 +23,10 @@ from uamsim.perturbations.scene import (
     TableHeight,
     TableTexture,
 )
-from uamsim.perturbations.sensors import DroppedFrames, Latency
+from uamsim.perturbations.axes.sensors import DroppedFrames, Latency
+from uamsim.perturbations.language.wording import Chinese, CodeMix, Paraphrase, Pinyin
+from uamsim.perturbations.robotwin_words import GOALS
 from uamsim.perturbations.values import LAYERS, Composition, Perturbation
-from uamsim.perturbations.wording import Chinese, CodeMix, Paraphrase, Pinyin
 from uamsim_envs import ROBOTWIN_TASKS
 from uamsim_envs.robotwin.env import RoboTwinEnv
 from uamsim_envs.robotwin.perturbing import (

@@ -13,10 +13,10 @@ from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.evaluation.environments import EnvPool, identify
 from uamsim.evaluation.experts import ExpertPlayer
-from uamsim.orchestration.collection import CollectionRequest
-from uamsim.orchestration.evaluation import plan_jobs
-from uamsim.orchestration.evaluation_request import EvaluationRequest
+from uamsim.orchestration.evaluate.request import EvaluationRequest
+from uamsim.orchestration.evaluate.run import plan_jobs
 from uamsim.orchestration.tasks import resolve_environments
+from uamsim.orchestration.worlds.collect import CollectionRequest
 from uamsim_experiments import robotwin16
 
 sim = pytest.mark.sim("robotwin")

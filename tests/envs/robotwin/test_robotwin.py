@@ -18,7 +18,7 @@ from uamsim.errors import (
     RenderingUnavailableError,
     UnknownNameError,
 )
-from uamsim.perturbations.objects import NovelPair
+from uamsim.perturbations.axes.objects import NovelPair
 from uamsim.simulators import find_installation
 from uamsim_envs.robotwin.env import RoboTwinEnv
 from uamsim_envs.robotwin.instructions import draw_instruction, is_instruction

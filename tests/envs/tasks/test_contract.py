@@ -13,12 +13,12 @@ from gymnasium.wrappers import RecordVideo
 import uamsim_envs
 from uamsim.errors import ConfigError
 from uamsim.lexicon import noun_phrase
-from uamsim.perturbations.parsing import parse_instruction
-from uamsim.perturbations.scene import Layout
+from uamsim.perturbations.axes.scene import Layout
+from uamsim.perturbations.language.reading import parse_instruction
+from uamsim.perturbations.language.wording import Chinese, CodeMix, Pinyin, Reference
 from uamsim.perturbations.values import Perturbation
-from uamsim.perturbations.wording import Chinese, CodeMix, Pinyin, Reference
 from uamsim_envs.aloha.kinematics import MAX_JOINT_SPEED
-from uamsim_envs.aloha.tasks.base import TaskEnv
+from uamsim_envs.aloha.task import TaskEnv
 
 IDS = tuple(
     env_id for env_id, entry_point in uamsim_envs.ENTRY_POINTS.items() if ".tasks." in entry_point

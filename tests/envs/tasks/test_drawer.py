@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
-from uamsim_envs.aloha.tasks.cabinet import CEILING, FLOOR
+from uamsim_envs.aloha.parts.cabinet import CEILING, FLOOR
 from uamsim_envs.aloha.tasks.drawer import (
     MIN_OPEN,
     AlohaDrawerCloseEnv,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from uamsim_envs.aloha.tasks.cloth import COUNT
+from uamsim_envs.aloha.parts.cloth import COUNT
 from uamsim_envs.aloha.tasks.hang_cloth import ROD_HEIGHT, AlohaHangClothEnv
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from uamsim_envs.aloha.tasks.cable import LINK, Curve
+from uamsim_envs.aloha.parts.cable import LINK, Curve
 from uamsim_envs.aloha.tasks.plug_cable import (
     CLEARANCE,
     MIN_DEPTH,

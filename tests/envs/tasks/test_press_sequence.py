@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from uamsim.lexicon import is_held_out
-from uamsim_envs.aloha.motion import Motion, Move
 from uamsim_envs.aloha.robot import FINGER_TIP
+from uamsim_envs.aloha.skills.motion import Motion, Move
 from uamsim_envs.aloha.tasks.press_sequence import NAMES, TRAVEL, AlohaPressSequenceEnv
 
 SEED = 2

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from uamsim_envs.aloha.motion import UP
+from uamsim_envs.aloha.skills.motion import UP
 from uamsim_envs.aloha.tasks.stack_bowls import NAMES, AlohaStackBowlsEnv
 
 SEED = 1

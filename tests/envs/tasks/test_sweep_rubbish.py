@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from uamsim_envs.aloha.tasks.cleaning import PAN_FLOOR, PAN_GRIP, PAN_LIP
+from uamsim_envs.aloha.parts.cleaning import PAN_FLOOR, PAN_GRIP, PAN_LIP
 from uamsim_envs.aloha.tasks.sweep_rubbish import AlohaSweepRubbishEnv
 
 

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from uamsim.errors import TrialError, UnknownNameError
-from uamsim.evaluation.jobs import RolloutBackend
-from uamsim.orchestration.progress import Console, Report
-from uamsim.orchestration.runners.names import RUNNERS
-from uamsim.orchestration.trials import TrialContext, TrialSpec, is_finished
+from uamsim.errors import TrialError
+from uamsim.evaluation.backends.jobs import RolloutBackend
+from uamsim.orchestration.runs.progress import Console, Report
+from uamsim.orchestration.trials.trial import TrialContext, TrialSpec, is_finished
 
 TrialFunction = Callable[[TrialContext, TrialSpec, Report], Mapping[str, Any]]
 """What a trial is: ``run_trial``, or a stand-in of a test."""
@@ -40,24 +39,6 @@ class Runner(Protocol):
     def close(self) -> None:
         """Stops workers."""
         ...
-
-
-def make_runner(name: str, workers: int) -> Runner:
-    """A runner by its name.
-
-    Raises:
-        UnknownNameError: no such runner.
-        MissingDependencyError: Ray is not installed or cannot start.
-    """
-    if name == "inline":
-        from uamsim.orchestration.runners.inline import InlineRunner
-
-        return InlineRunner(workers)
-    if name == "ray":
-        from uamsim.orchestration.runners.tune import TuneRunner
-
-        return TuneRunner(workers)
-    raise UnknownNameError("runner", name, RUNNERS)
 
 
 def raise_unfinished(

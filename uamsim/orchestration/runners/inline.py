@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from uamsim.errors import ConfigError
-from uamsim.evaluation.jobs import InlineBackend, RolloutBackend
-from uamsim.orchestration.progress import Console
+from uamsim.evaluation.backends.inline import InlineBackend
+from uamsim.evaluation.backends.jobs import RolloutBackend
 from uamsim.orchestration.runners.base import TrialFunction, raise_unfinished
-from uamsim.orchestration.trials import TrialContext, TrialSpec, is_finished, run_trial
+from uamsim.orchestration.runs.progress import Console
+from uamsim.orchestration.trials.trial import TrialContext, TrialSpec, is_finished
+from uamsim.orchestration.trials.tune import run_trial
 
 
 class InlineRunner:

@@ -13,9 +13,9 @@ from ray.train.v2._internal.constants import RAY_TRAIN_CALLBACKS_ENV_VAR
 from ray.train.v2._internal.execution.callback import ControllerCallback, WorkerGroupCallback
 from ray.train.v2._internal.execution.worker_group import WorkerGroup
 
-from uamsim.orchestration.progress import FileReport
 from uamsim.orchestration.runners.base import TrialFunction
-from uamsim.orchestration.trials import TrialContext, TrialSpec
+from uamsim.orchestration.runs.progress import FileReport
+from uamsim.orchestration.trials.trial import TrialContext, TrialSpec
 from uamsim.training.ranks import TIMEOUT, training_device
 
 

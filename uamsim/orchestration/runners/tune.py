@@ -9,17 +9,12 @@ from typing import Any
 
 from uamsim import errors
 from uamsim.errors import ConfigError, MissingDependencyError, TrialError, UamsimError
-from uamsim.evaluation.jobs import RolloutBackend
+from uamsim.evaluation.backends.jobs import RolloutBackend
 from uamsim.orchestration.jsonable import to_json
-from uamsim.orchestration.progress import Console
 from uamsim.orchestration.runners.base import TrialFunction, raise_unfinished
-from uamsim.orchestration.trials import (
-    TrialContext,
-    TrialSpec,
-    is_finished,
-    load_done,
-    run_trial,
-)
+from uamsim.orchestration.runs.progress import Console
+from uamsim.orchestration.trials.trial import TrialContext, TrialSpec, is_finished, load_done
+from uamsim.orchestration.trials.tune import run_trial
 from uamsim.runtime import process_environment
 
 MAX_FAILURES = 2
@@ -183,7 +178,7 @@ class TuneRunner:
 
     def rollout_backend(self) -> RolloutBackend:
         """See ``Runner.rollout_backend``."""
-        from uamsim.evaluation.ray_backend import RayBackend
+        from uamsim.evaluation.backends.ray import RayBackend
 
         return RayBackend(self.workers)
 
@@ -201,7 +196,7 @@ def _trainable(
     trial_function: TrialFunction,
     gpu: bool,
 ) -> None:
-    from uamsim.orchestration.progress import FileReport
+    from uamsim.orchestration.runs.progress import FileReport
 
     trial = TrialSpec.from_json(config["trial"])
     progress = folder / f"{trial.trial_id}.json"

@@ -9,10 +9,7 @@ import numpy as np
 from uamsim.contract import Goal, SceneFacts, SceneThing, Thing
 from uamsim.errors import SceneError
 from uamsim.lexicon import entries
-from uamsim_envs.aloha.motion import Motion, Move
-from uamsim_envs.aloha.robot import FINGER_TIP
-from uamsim_envs.aloha.tasks.base import REST_SPEED, Item, TaskEnv
-from uamsim_envs.aloha.tasks.cabinet import (
+from uamsim_envs.aloha.parts.cabinet import (
     ABOVE,
     CEILING,
     DRAWERS,
@@ -22,7 +19,10 @@ from uamsim_envs.aloha.tasks.cabinet import (
     Cabinet,
     add_cabinet,
 )
-from uamsim_envs.aloha.tasks.skills import Actions, grasp, put, reaches
+from uamsim_envs.aloha.robot import FINGER_TIP
+from uamsim_envs.aloha.skills.motion import Motion, Move
+from uamsim_envs.aloha.skills.pieces import Actions, grasp, put, reaches
+from uamsim_envs.aloha.task import REST_SPEED, Item, TaskEnv
 from uamsim_envs.layout import Region, lay_out
 from uamsim_envs.library import Instance, instances_of
 

@@ -9,8 +9,7 @@ import numpy as np
 
 from uamsim.contract import Goal, Thing
 from uamsim.errors import SceneError
-from uamsim.perturbations.draw import drawn_objects
-from uamsim.perturbations.objects import (
+from uamsim.perturbations.axes.objects import (
     Distractors,
     NovelInstance,
     NovelObject,
@@ -19,11 +18,11 @@ from uamsim.perturbations.objects import (
     NovelTarget,
     NovelTexture,
 )
+from uamsim.perturbations.draw import drawn_objects
 from uamsim.perturbations.values import Composition, Perturbation, stream
-from uamsim_envs.aloha.motion import UP, Motion, Move, closing_along
+from uamsim_envs.aloha.parts.choosing import Draw, choose, choose_distractors, shown_things
 from uamsim_envs.aloha.robot import TABLE_BIT
-from uamsim_envs.aloha.tasks.base import REST_SPEED, Item, TaskEnv
-from uamsim_envs.aloha.tasks.carrying import (
+from uamsim_envs.aloha.skills.carrying import (
     APART,
     HOLLOW,
     HOVER,
@@ -34,8 +33,9 @@ from uamsim_envs.aloha.tasks.carrying import (
     release_height,
     two_handed,
 )
-from uamsim_envs.aloha.tasks.choosing import Draw, choose, choose_distractors, shown_things
-from uamsim_envs.aloha.tasks.skills import SETTLE, Actions, Reach, grasp, put
+from uamsim_envs.aloha.skills.motion import UP, Motion, Move, closing_along
+from uamsim_envs.aloha.skills.pieces import SETTLE, Actions, Reach, grasp, put
+from uamsim_envs.aloha.task import REST_SPEED, Item, TaskEnv
 from uamsim_envs.aloha.variants import add_pattern, paint_materials, pattern_of
 from uamsim_envs.aloha.world import REST_POS
 from uamsim_envs.layout import Region, lay_out

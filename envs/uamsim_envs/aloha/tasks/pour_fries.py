@@ -10,10 +10,7 @@ from jaxtyping import Float64
 from uamsim.contract import Goal, Thing
 from uamsim.lexicon import entries
 from uamsim_envs.aloha.kinematics import BASES
-from uamsim_envs.aloha.motion import Motion, Move, compose, reach_error
-from uamsim_envs.aloha.robot import FINGER_TIP
-from uamsim_envs.aloha.tasks.base import REST_SPEED, Item, TaskEnv
-from uamsim_envs.aloha.tasks.carton import (
+from uamsim_envs.aloha.parts.carton import (
     DEPTH,
     FRY_HALF,
     FRY_RADIUS,
@@ -25,7 +22,10 @@ from uamsim_envs.aloha.tasks.carton import (
     fries_carton,
     wax,
 )
-from uamsim_envs.aloha.tasks.skills import MAX_MISS, Actions
+from uamsim_envs.aloha.robot import FINGER_TIP
+from uamsim_envs.aloha.skills.motion import Motion, Move, compose, reach_error
+from uamsim_envs.aloha.skills.pieces import MAX_MISS, Actions
+from uamsim_envs.aloha.task import REST_SPEED, Item, TaskEnv
 from uamsim_envs.aloha.world import REST_POS
 from uamsim_envs.library import instances_of
 

@@ -9,9 +9,7 @@ from jaxtyping import Float64
 
 from uamsim.contract import Goal, Thing
 from uamsim.lexicon import entries
-from uamsim_envs.aloha.motion import Motion, Move, closing_along, compose
-from uamsim_envs.aloha.tasks.base import REST_SPEED, Item, TaskEnv
-from uamsim_envs.aloha.tasks.cleaning import (
+from uamsim_envs.aloha.parts.cleaning import (
     BROOM_GRIP,
     BRUSH_HALF,
     PAN_FLOOR,
@@ -24,7 +22,9 @@ from uamsim_envs.aloha.tasks.cleaning import (
     dustpan,
     tissue,
 )
-from uamsim_envs.aloha.tasks.skills import Actions
+from uamsim_envs.aloha.skills.motion import Motion, Move, closing_along, compose
+from uamsim_envs.aloha.skills.pieces import Actions
+from uamsim_envs.aloha.task import REST_SPEED, Item, TaskEnv
 from uamsim_envs.layout import Region, lay_out
 
 _LITTER: Region = (-0.04, 0.04, -0.075, 0.075)

@@ -1,0 +1,1 @@
+"""Things that tasks of the bench are made of."""

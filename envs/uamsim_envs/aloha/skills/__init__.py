@@ -1,0 +1,1 @@
+"""What scripted experts of the bench do."""

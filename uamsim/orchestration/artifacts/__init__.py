@@ -1,0 +1,1 @@
+"""What trials start from, made once: data, questions, pretrained weights."""

@@ -1,0 +1,1 @@
+"""`uamsim evaluate`: policies on environments and splits, outside any experiment."""

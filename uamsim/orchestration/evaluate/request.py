@@ -1,0 +1,139 @@
+"""What `uamsim evaluate` is asked for, and how it is to go about it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from uamsim.contract import Control as ActionControl
+from uamsim.contract import PolicySpec
+from uamsim.errors import ConfigError
+from uamsim.orchestration.tasks import customs_of, resolve_environments
+from uamsim.statistics.intervals import check_share
+
+IN_DOMAIN = "in_domain"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRequest:
+    """What to evaluate: all that decides the episodes.
+
+    Attributes:
+        policy: a checkpoint, ws://host:port, random, expert; or blind:, deaf: or shuffled: before
+            a checkpoint or address.
+        compare: two such policies on the same episodes, without controls, each split until the
+            sequential test has decided or ``episodes`` is reached.
+        alpha: error rate of the comparison, over all looks together, in each split.
+        margin: a comparison also ends once the policies surely differ by less.
+        look_every: pairs of episodes between two looks of a comparison, rounded up to seeds.
+        env: tasks (pick_place), environment ids, a world (aloha: all its tasks), or a suite
+            (robotwin16).
+        split: names, axes at a severity (lighting@3), several at once (chinese+visual), or
+            file.py:name.
+        episodes: for each environment and split.
+        seed: the first; each episode has its own, the same for every policy.
+        controls: whether a trained policy's random, blind, deaf and shuffled controls run too, on
+            in_domain if that is among the splits.
+        batch: inputs in each call of the policy.
+        device: where a checkpoint runs.
+        render_profile: of the environments, None for each environment's own.
+        max_episode_steps: control steps, or None for each environment's own limit.
+        realtime: whether the policy's latency is charged to the simulated clock.
+        latency_s: charged for every call; None measures it, which makes episodes depend on the
+            machine.
+        replan_steps: actions played of each chunk before the next is asked for; None plays all.
+        server_keys: whose names a request to a server uses.
+        cameras: that the policy looks at, where it does not say so itself.
+        image_size: height and width of each picture, likewise.
+        control: representation of its actions, likewise; None for that of the first environment.
+        horizon: control steps in its chunks, likewise.
+    """
+
+    policy: str | None = None
+    compare: tuple[str, str] | None = None
+    alpha: float = 0.05
+    margin: float | None = None
+    look_every: int = 32
+    env: tuple[str, ...] = ("aloha",)
+    split: tuple[str, ...] = (IN_DOMAIN,)
+    episodes: int = 50
+    seed: int = 1_000_000
+    controls: bool = True
+    batch: int = 16
+    device: str = "cpu"
+    render_profile: str | None = None
+    max_episode_steps: int | None = None
+    realtime: bool = False
+    latency_s: float | None = None
+    replan_steps: int | None = None
+    server_keys: Literal["uamsim", "aloha", "libero"] = "uamsim"
+    cameras: tuple[str, ...] | None = None
+    image_size: tuple[int, int] = (96, 96)
+    control: ActionControl | None = None
+    horizon: int = 24
+
+    def __post_init__(self) -> None:
+        if (self.policy is None) == (self.compare is None):
+            raise ConfigError("expected either --policy with one or --compare with two policies.")
+        if self.compare is None and self.margin is not None:
+            raise ConfigError("--margin needs --compare.")
+        for name in ("alpha", "margin"):
+            if getattr(self, name) is not None:
+                check_share(f"--{name}", getattr(self, name))
+        for name in ("episodes", "batch", "look_every"):
+            if getattr(self, name) < 1:
+                flag = name.replace("_", "-")
+                raise ConfigError(f"--{flag} must be at least 1, got {getattr(self, name)}.")
+        for name in ("env", "split"):
+            if not getattr(self, name):
+                raise ConfigError(f"--{name} must name at least one.")
+        if not self.realtime and (self.latency_s, self.replan_steps) != (None, None):
+            raise ConfigError("--latency-s and --replan-steps need --realtime.")
+
+    @property
+    def spec(self) -> PolicySpec:
+        """Of a policy that does not say what it needs."""
+        customs = customs_of(next(iter(resolve_environments(self.env))))
+        return PolicySpec(
+            cameras=self.cameras or (),
+            image_size=self.image_size,
+            control=self.control or customs.control,
+            horizon=self.horizon,
+            action_dim=customs.action_dim,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationOptions:
+    """How to evaluate: nothing here changes an episode.
+
+    Attributes:
+        out: folder of the ledger, results and videos; the same command goes on in it.
+        workers: processes with environments; 0 runs in this one, without Ray and its watchdog.
+        address: of a Ray cluster ("auto", "host:6379"); None starts Ray on this machine.
+        inference: processes that hold the policy, which the workers then ask; 0 runs it in each
+            worker.
+        gpus_per_inference: GPUs that each of them takes.
+        max_wait_ms: longest time that a request waits for those of other workers.
+        envs_per_worker: episodes side by side in a worker; by default the batch.
+        timeout_s: a worker that finishes no chunk for so long is killed, its episodes tried again.
+        videos: most that are made, failures first.
+        step: of the TensorBoard scalars, such as the training step of the checkpoint.
+    """
+
+    out: Path
+    workers: int = 1
+    address: str | None = None
+    inference: int = 0
+    gpus_per_inference: float = 0
+    max_wait_ms: float = 5.0
+    envs_per_worker: int | None = None
+    timeout_s: float = 300.0
+    videos: int = 8
+    step: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("workers", "inference", "videos"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"--{name} must not be negative, got {getattr(self, name)}.")
+        if not self.workers and (self.inference or self.address is not None):
+            raise ConfigError("--inference and --address need --workers of at least 1.")

@@ -1,0 +1,1 @@
+"""From an experiment's spec to its report."""

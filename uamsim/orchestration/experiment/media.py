@@ -1,0 +1,267 @@
+"""Pictures and videos for the report: worlds, episodes, predicted goals, attention."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import gymnasium as gym
+import numpy as np
+
+from uamsim.contract import ChunkedEnv, EpisodeRecord, Observation, PolicyInput
+from uamsim.data.recording import actions_per_frame
+from uamsim.evaluation.attention import overlay, write_png
+from uamsim.evaluation.config import RolloutUnit, plan_units
+from uamsim.evaluation.environments import make_env
+from uamsim.evaluation.rollout import Clip, run_unit
+from uamsim.evaluation.videos import pick_for_video, write_videos
+from uamsim.orchestration.experiment.policies import Mode, checkpoint_factory
+from uamsim.orchestration.files import read_json, write_json
+from uamsim.orchestration.policies import NamedPolicy
+from uamsim.orchestration.runs.progress import Report
+from uamsim.orchestration.tasks import customs_of
+from uamsim.orchestration.trials.trial import TrialContext, TrialSpec, expand
+from uamsim.reporting.tensorboard import TensorBoardLog
+
+WORLD_SIZE = (240, 360)
+PICTURE_WIDTH = 288
+
+
+def make_media(
+    context: TrialContext, records: Sequence[EpisodeRecord], report: Report
+) -> dict[str, Any]:
+    """Makes what is not there yet under ``OUT/media``.
+
+    Args:
+        context: of a run whose trials are finished.
+        records: all episodes of the trained policies, to choose from.
+        report: progress.
+
+    Returns:
+        The "media" part of results.json; paths are relative to the run's folder.
+    """
+    index = context.out / "media" / "index.json"
+    found = read_json(index)
+    if isinstance(found, dict) and all((context.out / p).is_file() for p in _paths(found)):
+        return found
+    trials = _shown(context)
+    media: dict[str, list[dict[str, Any]]] = {"worlds": _worlds(context)}
+    media |= {"videos": [], "goals": [], "attention": []}
+    report(1, len(trials) + 1, {})
+    for number, trial in enumerate(trials, 2):
+        media["videos"] += _videos(context, trial, records)
+        media["attention"] += _attention(context, trial)
+        media["goals"] += _goals(context, trial)
+        report(number, len(trials) + 1, {})
+    write_json(index, media)
+    return media
+
+
+def _paths(media: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
+    keys = ("path", "current", "true", "predicted", "image", "e_sem_map", "e_dor_map")
+    for entries in media.values():
+        for entry in entries:
+            yield from (entry[key] for key in keys if entry.get(key))
+
+
+def _shown(context: TrialContext) -> list[TrialSpec]:
+    """The trials of the first seed whose variants are shown."""
+    spec = context.spec
+    return [
+        trial
+        for trial in expand(spec)
+        if trial.seed == spec.seeds[0] and trial.variant in spec.media.variants
+    ]
+
+
+def _policy(context: TrialContext, trial: TrialSpec, mode: Mode) -> NamedPolicy:
+    return checkpoint_factory(context, trial, mode)()
+
+
+def _unit(context: TrialContext, env_id: str, split: str, seeds: tuple[int, ...]) -> RolloutUnit:
+    """A unit as evaluation plans it, with other seeds."""
+    units = plan_units(context.spec.evaluation, context.spec.policy_spec, splits=(split,))
+    return replace(next(unit for unit in units if unit.env_id == env_id), seeds=seeds)
+
+
+def _relative(context: TrialContext, path: Path) -> str:
+    return path.relative_to(context.out).as_posix()
+
+
+def _worlds(context: TrialContext) -> list[dict[str, Any]]:
+    """Every camera of every environment, well rendered."""
+    spec, shown = context.spec, []
+    for env_id in spec.evaluation.env_ids:
+        name = env_id.rpartition("/")[2]
+        env = gym.make(
+            env_id,
+            disable_env_checker=True,
+            cameras=customs_of(env_id).views,
+            image_size=WORLD_SIZE,
+            render_profile=customs_of(env_id).fine_profile,
+        )
+        try:
+            observation, info = env.reset(seed=spec.evaluation.seed0)
+            for camera, image in observation["pixels"].items():
+                path = context.out / "media" / "worlds" / f"{name}-{camera}.png"
+                write_png(path, image)
+                title = f"{name}, {camera}: {info['instruction']}"
+                shown.append({"path": _relative(context, path), "title": title})
+        finally:
+            env.close()
+    return shown
+
+
+def _videos(
+    context: TrialContext, trial: TrialSpec, records: Sequence[EpisodeRecord]
+) -> list[dict[str, Any]]:
+    """Episodes rolled out again with the same seeds, filmed; at least one failure if there is."""
+    media = context.spec.media
+    policy = _policy(context, trial, trial.e_sem)
+    folder = context.out / "media" / "videos" / trial.trial_id
+    shown = []
+    if trial.e_sem != "unfrozen":
+        return shown
+    for split in (split for split in media.splits if split in context.spec.evaluation.splits):
+        for env_id in context.spec.evaluation.env_ids:
+            own = [
+                r for r in records if (r.policy, r.split, r.env_id) == (policy.name, split, env_id)
+            ]
+            chosen = pick_for_video(own, media.videos, failures=(media.videos + 1) // 2)
+            if not chosen:
+                continue
+            clips: list[Clip] = []
+            seeds = tuple(record.seed for record in chosen)
+            run_unit(policy, _unit(context, env_id, split, seeds), clips=clips)
+            for path, clip in write_videos(folder, clips, limit=media.videos):
+                shown.append(_video_entry(context, trial, path, clip))
+    return shown
+
+
+def _video_entry(context: TrialContext, trial: TrialSpec, path: Path, clip: Clip) -> dict[str, Any]:
+    record = clip.record
+    outcome = "success" if record.success else "failure"
+    with TensorBoardLog(context.out / "tensorboard" / trial.trial_id) as log:
+        name = f"episodes/{record.task}-{record.split}-{record.seed}-{outcome}"
+        log.video(context.spec.tuning.steps, name, clip.frames, fps=10)
+    return {
+        "path": _relative(context, path),
+        "title": f"{record.task}, {record.split}, seed {record.seed}: {outcome}",
+        "variant": trial.variant,
+        "e_sem": trial.e_sem,
+        "task": record.task,
+        "split": record.split,
+        "instruction": record.instruction,
+        "success": record.success,
+    }
+
+
+def _attention(context: TrialContext, trial: TrialSpec) -> list[dict[str, Any]]:
+    """One scene of each environment, at its start, as in appendix E."""
+    policy = _policy(context, trial, trial.e_sem).policy
+    camera, shown = policy.spec.cameras[0], []
+    folder = context.out / "media" / "attention" / trial.trial_id
+    for env_id in context.spec.evaluation.env_ids:
+        seed = context.spec.evaluation.seed0
+        env = make_env(_unit(context, env_id, "in_domain", (seed,)))
+        try:
+            observation, info = env.reset(seed=seed)
+        finally:
+            env.close()
+        item = _input(observation, info, seed, 0)
+        maps = policy.attention_maps([item])
+        image = item.observation["pixels"][camera]
+        written: dict[str, str | None] = {}
+        for name, value in maps.items():
+            if value is None:
+                written[name] = None
+                continue
+            path = folder / f"{info['task']}-{name}.png"
+            write_png(path, overlay(image, value[0]), min_width=PICTURE_WIDTH)
+            written[name] = _relative(context, path)
+        path = write_png(folder / f"{info['task']}.png", image, min_width=PICTURE_WIDTH)
+        shown.append(
+            {
+                "variant": trial.variant,
+                "e_sem": trial.e_sem,
+                "task": info["task"],
+                "instruction": item.instruction,
+                "image": _relative(context, path),
+                "e_sem_map": written["sem"],
+                "e_dor_map": written["dor"],
+            }
+        )
+    return shown
+
+
+def _goals(context: TrialContext, trial: TrialSpec) -> list[dict[str, Any]]:
+    """Predicted goals beside where the expert really was, on scenes of the evaluation."""
+    policy = _policy(context, trial, trial.e_sem).policy
+    if trial.e_sem != "unfrozen" or policy.model.goal_noise_shape is None:
+        return []
+    shown = []
+    folder = context.out / "media" / "goals" / trial.trial_id
+    for env_id in context.spec.evaluation.env_ids:
+        env = make_env(_unit(context, env_id, "in_domain", (0,)))
+        stride = actions_per_frame(env, context.spec.demonstrations.fps)
+        try:
+            for number in range(context.spec.media.goals):
+                seed = context.spec.evaluation.seed0 + number
+                item, true = _expert_chunk(
+                    env, seed, chunks=1 + number, horizon=context.spec.model.chunk * stride
+                )
+                predicted = policy.predict_goals([item])
+                assert predicted is not None
+                task = str(item.info["task"])
+                camera = policy.spec.cameras[0]
+                pictures = {
+                    "current": item.observation["pixels"][camera],
+                    "true": true["pixels"][camera],
+                    "predicted": predicted[0],
+                }
+                entry: dict[str, Any] = {"variant": trial.variant, "task": task}
+                for name, image in pictures.items():
+                    path = folder / f"{task}-{seed}-{name}.png"
+                    write_png(path, image, min_width=PICTURE_WIDTH)
+                    entry[name] = _relative(context, path)
+                shown.append(entry)
+        finally:
+            env.close()
+    return shown
+
+
+def _expert_chunk(
+    env: gym.Env[Any, Any], seed: int, *, chunks: int, horizon: int
+) -> tuple[PolicyInput, Observation]:
+    """What the expert sees before a chunk of its own, and after it.
+
+    Args:
+        env: an environment with a scripted expert.
+        seed: of the episode.
+        chunks: the chunk's number, from 1; the last one if the expert is done before.
+        horizon: actions of the expert in a chunk.
+    """
+    observation, info = env.reset(seed=seed)
+    base: Any = env.unwrapped
+    expert = base.expert(np.random.default_rng(seed))
+    step_chunk = cast(ChunkedEnv, base).step_chunk
+    item, after = _input(observation, info, seed, 0), cast(Observation, observation)
+    for step, action in enumerate(itertools.islice(expert, chunks * horizon)):
+        if step and step % horizon == 0:
+            item = _input(after, info, seed, step)
+        # One action at a time: the expert reads the state that its last action led to.
+        after, _, terminated, truncated, info = step_chunk(action[None])
+        if terminated or truncated:
+            break
+    return item, after
+
+
+def _input(observation: Any, info: dict[str, Any], seed: int, step: int) -> PolicyInput:
+    return PolicyInput(
+        observation=cast(Observation, observation),
+        instruction=str(info["instruction"]),
+        seed=seed,
+        step=step,
+        info=info,
+    )

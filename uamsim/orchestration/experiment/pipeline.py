@@ -1,0 +1,218 @@
+"""Runs an experiment from nothing to its report; every stage keeps what it finished."""
+
+import functools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from uamsim.contract import EpisodeRecord
+from uamsim.evaluation.backends.jobs import RolloutJob
+from uamsim.evaluation.backends.ledger import LEDGER_FILE, Ledger
+from uamsim.orchestration.artifacts import stages
+from uamsim.orchestration.artifacts.public_weights import given_kinds
+from uamsim.orchestration.artifacts.store import ArtifactStore
+from uamsim.orchestration.experiment import media, results
+from uamsim.orchestration.experiment import policies as rollouts
+from uamsim.orchestration.files import read_json, write_json
+from uamsim.orchestration.runners.base import Runner
+from uamsim.orchestration.runs.folder import alone_in, open_run, provenance
+from uamsim.orchestration.runs.progress import Console
+from uamsim.orchestration.spec import ExperimentSpec
+from uamsim.orchestration.trials import measuring
+from uamsim.orchestration.trials.trial import (
+    Artifacts,
+    TrialContext,
+    expand,
+    is_finished,
+)
+from uamsim.training.config import RuntimeConfig
+
+_TITLES = {
+    "demonstrations": "demonstrations",
+    "vqa_test": "test questions",
+    "vqa": "training questions",
+    "scene_changes": "scene changes",
+    "tokenizer": "tokenizer",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to run, as opposed to what.
+
+    Attributes:
+        out: folder of the run.
+        resume: whether the folder may hold this experiment already.
+        pretrain: whether models that ship with the package are made anew.
+        cache: root of the artifact store, or None for the default.
+        command: the user's words, for the record.
+        runtime: how trials train.
+    """
+
+    out: Path
+    resume: bool = False
+    pretrain: bool = False
+    cache: Path | None = None
+    command: str = ""
+    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
+
+
+def run_experiment(
+    spec: ExperimentSpec, options: Options, runner: Runner, console: Console | None = None
+) -> Path:
+    """Runs what is not finished yet.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        ConfigError: the folder holds another experiment, or another process runs there.
+        TrialError: trials or roll-outs failed; what finished is kept.
+        StorageError: the disk is full; what finished is kept.
+    """
+    out = options.out.absolute()
+    with alone_in(out):
+        return _run(spec, options, out, runner, console)
+
+
+def _run(
+    spec: ExperimentSpec, options: Options, out: Path, runner: Runner, console: Console | None
+) -> Path:
+    run = open_run(spec, out, resume=options.resume, command=options.command)
+    console = console or Console(out / "progress", out / "timing.json")
+    store = ArtifactStore(options.cache, remake=run["id"] if options.pretrain else None)
+    artifacts = prepare(spec, store, runner, console)
+    context = TrialContext(
+        spec=spec,
+        out=out,
+        artifacts=artifacts,
+        before=_before(spec, out, artifacts, runner, console),
+        runtime=options.runtime,
+    )
+    trials = expand(spec)
+    todo = [trial for trial in trials if not is_finished(context, trial)]
+    if todo:
+        detail = f"{len(todo)} of {len(trials)} to run, {runner.workers} at a time"
+        with console.stage("trials", detail, num_tasks=len(todo)):
+            runner.run_trials(context, trials, console)
+    trained = rollouts.trained(context, trials)
+    records = _roll_out(context, trained, "roll-outs", runner, console)
+    control_entrants = rollouts.controls(context, trials)
+    control_records = _roll_out(context, control_entrants, "controls", runner, console)
+    with console.stage("media"):
+        shown = runner.run_calls(
+            {
+                "media": functools.partial(
+                    media.make_media, context, records, console.report("media")
+                )
+            }
+        )["media"]
+    collected = results.collect(
+        context,
+        trials,
+        policies=(trained, records),
+        controls=(control_entrants, control_records),
+        media=shown,
+        timing=console.timing,
+        provenance=provenance(spec, run),
+    )
+    write_json(out / "results.json", collected)
+    results.write_tables(
+        out, collected, [*trained, *control_entrants], [*records, *control_records]
+    )
+    with console.stage("report"):
+        from uamsim.reporting.report import build_report
+
+        return build_report(out)
+
+
+def prepare(
+    spec: ExperimentSpec, store: ArtifactStore, runner: Runner, console: Console
+) -> Artifacts:
+    """Makes the data and the "public models" that are not there yet.
+
+    Data is made by ``runner.workers`` processes; the VLM and the VAE, which do not need each
+    other, are trained side by side.
+    """
+    needed = stages.needed(spec, store)
+    for kind in (kind for kind in needed if kind in _TITLES):
+        with console.stage(_TITLES[kind]):
+            stages.make(spec, store, kind, runner.workers, console.report(kind))
+    for group in (("vlm", "vae"), ("generator",)):
+        todo = [kind for kind in group if kind in needed]
+        if todo:
+            verbs: dict[str, list[str]] = {}
+            for kind in todo:
+                verb = "loading" if kind in given_kinds(spec.init) else "pretraining"
+                verbs.setdefault(verb, []).append(kind)
+            title = ", ".join(f"{verb} {' and '.join(kinds)}" for verb, kinds in verbs.items())
+            with console.stage(title):
+                runner.run_calls(
+                    {
+                        kind: functools.partial(
+                            stages.make, spec, store, kind, 1, console.report(kind)
+                        )
+                        for kind in todo
+                    }
+                )
+
+    def path(kind: str) -> Path:
+        return stages.make(spec, store, kind, runner.workers, console.report(kind))
+
+    return Artifacts(
+        demonstrations=path("demonstrations"),
+        vqa_test=path("vqa_test"),
+        tokenizer=path("tokenizer"),
+        vlm=path("vlm"),
+        vae=path("vae"),
+        generator=path("generator"),
+        vqa=path("vqa") if spec.cotrains else None,
+    )
+
+
+def _before(
+    spec: ExperimentSpec, out: Path, artifacts: Artifacts, runner: Runner, console: Console
+) -> dict[str, Any]:
+    """S0 and floors, measured once for a VLM and question set."""
+    identity = [artifacts.vlm.name, artifacts.vqa_test.name, spec.snapshot_questions]
+    path = out / "before.json"
+    found = read_json(path)
+    if isinstance(found, dict) and found.get("identity") == identity:
+        return found["before"]
+    with console.stage("S0"):
+        before = runner.run_calls(
+            {
+                "S0": functools.partial(
+                    measuring.measure_before,
+                    artifacts.vlm / stages.MODEL_FILE,
+                    artifacts.vqa_test,
+                    spec.snapshot_questions,
+                )
+            }
+        )["S0"]
+        write_json(path, {"identity": identity, "before": before})
+    scores = measuring.scores_from_json(before["scores"])
+    skills = ", ".join(f"{skill} {value.rate:.2f}" for skill, value in scores.skills.items())
+    console.print(f"  S0 {scores.mean:.3f} ({skills})")
+    return before
+
+
+def _roll_out(
+    context: TrialContext,
+    entrants: list[rollouts.Entrant],
+    stage: str,
+    runner: Runner,
+    console: Console,
+) -> list[EpisodeRecord]:
+    jobs: list[RolloutJob] = rollouts.plan_jobs(context, entrants)
+    with Ledger(context.out / LEDGER_FILE) as ledger:
+        found = [ledger.load(job) for job in jobs]
+        if all(records is not None for records in found):
+            return [record for records in found for record in records or ()]
+        report = console.report(stage)
+        with console.stage(stage, f"{len(entrants)} policies, {len(jobs)} units"):
+            backend = runner.rollout_backend()
+            try:
+                return ledger.run(backend, jobs, lambda n, of, _: report(n, of, {}))
+            finally:
+                backend.close()

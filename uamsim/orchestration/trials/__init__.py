@@ -1,0 +1,1 @@
+"""One variant with one seed: tuned, and measured along the way."""

@@ -1,0 +1,1 @@
+"""What is done with worlds without training: recording, picturing, checking."""

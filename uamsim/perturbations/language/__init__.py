@@ -1,0 +1,1 @@
+"""Instructions said and read: tongues, wordings, references."""
