@@ -12,7 +12,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"contract", "registry", "errors", "lexicon", "runtime", "simulators", "statistics"}),
+    frozenset(
+        {
+            "contract",
+            "registry",
+            "errors",
+            "lexicon",
+            "runtime",
+            "simulators",
+            "statistics",
+            "storage",
+        }
+    ),
     frozenset({"models", "data", "perturbations"}),
     frozenset({"training", "evaluation", "reporting", "serving"}),
     frozenset({"orchestration"}),

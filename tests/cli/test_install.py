@@ -12,6 +12,7 @@ from uamsim.cli import doctor
 from uamsim.cli import main as run_uamsim
 from uamsim.cli.checkouts import clone_checkout, copy_checkout, find_checkouts
 from uamsim.cli.downloads import DOWNLOADS
+from uamsim.cli.install import install
 from uamsim.errors import ConfigError, MissingDependencyError
 from uamsim.simulators import (
     INSTALLED_FILE,
@@ -21,6 +22,7 @@ from uamsim.simulators import (
     find_installation,
     installed_versions,
 )
+from uamsim.storage import lock
 
 HERE = (sys.version_info.major, sys.version_info.minor)
 
@@ -114,6 +116,11 @@ def test_install_use_and_mend(
     subprocess.run([found.python, "-I", "-c", "import toysim"], check=True)
     assert run_uamsim(["install", "toy"]) == 0
     assert "is installed" in capsys.readouterr().out
+
+
+def test_two_installations_at_once_are_refused(root: Path) -> None:
+    with lock(root / "toy" / ".lock"), pytest.raises(ConfigError, match="another process"):
+        install(simulator())
 
 
 def test_an_environment_with_other_pins_is_not_used(root: Path) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from uamsim.data import demonstrations, recording
 from uamsim.data.config import DemonstrationConfig
 from uamsim.data.demonstrations import collect_demonstrations, count_failures
+from uamsim.data.files import exclusive
 from uamsim.data.pieces import read_piece, write_piece
-from uamsim.data.storage import exclusive
 from uamsim.data.video import ClipWriter, read_clip
 from uamsim.errors import ConfigError, DatasetError, SceneError, StorageError
 
@@ -67,7 +67,7 @@ def test_an_interrupted_recording_becomes_the_same(
     assert seen[0][0] == {0: 0, 7: 6, 27: 21, 28: 22}[count]
     assert seen[-1] == (23, 23)
     assert contents(root) == contents(demonstrations)
-    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".data.lock", "data"]
 
 
 @pytest.mark.parametrize("step", ["_assemble", "_clean_up"])

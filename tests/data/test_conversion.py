@@ -107,7 +107,7 @@ def test_an_interrupted_conversion_goes_on(config, tmp_path, monkeypatch):
 
     def write(folder, number, *args, stop=None, **kwargs):
         if number == stop:
-            (folder / "videos" / ".file-002.partial.mp4").write_bytes(b"half")
+            (folder / "videos" / ".file-002.mp4.partial").write_bytes(b"half")
             raise KeyboardInterrupt
         written.append(number)
         real(folder, number, *args, **kwargs)

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from uamsim.orchestration.files import read_json
 from uamsim.reporting.results import validate_results
+from uamsim.storage import read_json
 
 COMMAND = [
     *(sys.executable, "-m", "uamsim.experiment", "dorsal_sweep"),

@@ -18,8 +18,8 @@ from uamsim.orchestration.artifacts import stages
 from uamsim.orchestration.artifacts.public_weights import fingerprint
 from uamsim.orchestration.artifacts.store import ArtifactStore
 from uamsim.orchestration.experiments import build_experiment
-from uamsim.orchestration.files import read_json
 from uamsim.orchestration.spec import ExperimentSpec
+from uamsim.storage import read_json
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from uamsim.errors import ConfigError, StorageError
+from uamsim.errors import ConfigError
 from uamsim.orchestration.experiments import build_experiment
-from uamsim.orchestration.files import read_jsonl, write_json, write_text
 from uamsim.orchestration.runs.folder import alone_in, differences, open_run, provenance
 from uamsim.orchestration.runs.progress import Console, duration
+from uamsim.storage import write_json
 
 SPEC = build_experiment("dorsal_sweep", "debug")
 
@@ -39,23 +39,6 @@ def test_resuming_keeps_the_run_and_its_start(tmp_path):
 
 def test_differences_name_the_path():
     assert differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": 0}) == ["a.c", "d"]
-
-
-def test_path_that_cannot_be_written(tmp_path, monkeypatch):
-    def full(*_args, **_kwargs):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.replace", full)
-    with pytest.raises(StorageError, match="disk is full"):
-        write_text(tmp_path / "a.json", "x")
-    assert not list(tmp_path.iterdir())
-
-
-def test_torn_last_line_is_dropped(tmp_path):
-    path = tmp_path / "a.jsonl"
-    path.write_text('{"a": 1}\n{"a": 2')
-    assert read_jsonl(path) == [{"a": 1}]
-    assert read_jsonl(tmp_path / "none.jsonl") == []
 
 
 def test_console_shows_tasks_and_adds_up_times(tmp_path, monkeypatch):

@@ -15,7 +15,6 @@ from uamsim.errors import (
     UnknownNameError,
 )
 from uamsim.orchestration.experiments import build_experiment
-from uamsim.orchestration.files import write_json
 from uamsim.orchestration.runners.inline import InlineRunner
 from uamsim.orchestration.runners.names import make_runner
 from uamsim.orchestration.runs.progress import Console
@@ -28,6 +27,7 @@ from uamsim.orchestration.trials.trial import (
     load_done,
     trial_recipe,
 )
+from uamsim.storage import write_json
 from uamsim.training.config import RuntimeConfig
 
 

@@ -2,14 +2,13 @@
 
 import argparse
 import contextlib
-import fcntl
 import json
 import platform
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from uamsim.cli.assets import check_assets, place_assets
@@ -17,7 +16,7 @@ from uamsim.cli.checkouts import clone_checkout, copy_checkout, find_checkouts
 from uamsim.cli.cuda import build_cuda_part
 from uamsim.cli.downloads import DOWNLOADS
 from uamsim.cli.packages import PINNED, install_packages, last_line
-from uamsim.errors import ConfigError, MissingDependencyError, StorageError
+from uamsim.errors import ConfigError, MissingDependencyError
 from uamsim.simulators import (
     CHECKOUTS,
     INSTALLED_FILE,
@@ -28,6 +27,7 @@ from uamsim.simulators import (
     other_commits,
     simulators_root,
 )
+from uamsim.storage import lock
 
 _VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 
@@ -128,13 +128,8 @@ def install(
     interpreter, version = choose_python(simulator, python)
     sources = None if source is None else find_checkouts(simulator, source)
     folder, started = simulators_root() / simulator.name, time.monotonic()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"cannot write {folder}: {error}. Set UAMSIM_SIMULATORS to a folder with room."
-        ) from error
-    with _alone(folder):
+    busy = ConfigError(f"another process installs into {folder}. Wait for it.")
+    with lock(folder / _LOCK, busy):
         for old in folder.iterdir():
             if old.name not in (_LOCK, DOWNLOADS):
                 shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
@@ -204,17 +199,6 @@ def _notes(lines: Sequence[str]) -> str:
 
 
 _LOCK = ".lock"
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Two installations into one folder would spoil each other."""
-    with (folder / _LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConfigError(f"another process installs into {folder}. Wait for it.") from None
-        yield
 
 
 def _make_venv(interpreter: str, folder: Path) -> None:

@@ -26,6 +26,7 @@ from uamsim.data.calvin import (
     read_pictures,
     read_values,
 )
+from uamsim.data.files import exclusive, unfinished_folder
 from uamsim.data.lerobot_writer import DatasetSpec, EpisodeData
 from uamsim.data.parts import (
     EPISODES_PER_FILE,
@@ -35,9 +36,10 @@ from uamsim.data.parts import (
     write_dataset,
     write_part,
 )
-from uamsim.data.storage import Progress, exclusive, map_tasks, unfinished_folder, write_json
 from uamsim.data.target import COLLECTION_PATH, SETTINGS_FILE, check_target, drop_empty
+from uamsim.data.workers import Progress, map_tasks
 from uamsim.errors import ConfigError, DatasetError
+from uamsim.storage import write_json
 
 
 @dataclass(frozen=True, kw_only=True)

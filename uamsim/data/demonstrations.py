@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from uamsim.data.config import DemonstrationConfig
+from uamsim.data.files import exclusive, unfinished_folder
 from uamsim.data.lerobot_writer import EPISODES_PATH, DatasetSpec
 from uamsim.data.parts import (
     EPISODES_PER_FILE,
@@ -36,11 +37,11 @@ from uamsim.data.recording import (
     read_failure,
     record_seed,
 )
-from uamsim.data.storage import Progress, exclusive, unfinished_folder, write_json
 from uamsim.data.target import COLLECTION_PATH, SETTINGS_FILE, check_target, drop_empty, settings_of
 from uamsim.data.video import read_clip
-from uamsim.data.workers import open_executor
+from uamsim.data.workers import Progress, open_executor
 from uamsim.errors import DatasetError
+from uamsim.storage import write_json
 
 ROBOT_TYPES = {"Robosuite": "panda", "Calvin": "panda", "RoboTwin": "aloha-agilex"}
 """How the names of a world's environments begin -> robot_type of the layout, where not "aloha"."""

@@ -1,6 +1,5 @@
 """Reading action data in the LeRobotDataset v3.0 layout, without lerobot."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from uamsim.contract import Control
+from uamsim.data.files import load_json, open_array
 from uamsim.data.lerobot_writer import (
     CODEBASE_VERSION,
     DATA_PATH,
@@ -16,9 +16,9 @@ from uamsim.data.lerobot_writer import (
     VIDEO_PATH,
     video_key,
 )
-from uamsim.data.storage import open_array, read_json, storage_errors
 from uamsim.data.video import decode_video
 from uamsim.errors import DatasetError, UnknownNameError
+from uamsim.storage import whole_file
 
 _REMEDY = "Delete the dataset's folder and collect it again."
 
@@ -45,7 +45,7 @@ class LeRobotDataset:
             DatasetError: a file is missing or corrupt, or the files do not fit each other.
         """
         self.root = root
-        self.info: dict[str, Any] = read_json(root / "meta/info.json", _REMEDY)
+        self.info: dict[str, Any] = load_json(root / "meta/info.json", _REMEDY)
         version = self.info.get("codebase_version") if isinstance(self.info, dict) else None
         if version != CODEBASE_VERSION:
             raise DatasetError(
@@ -137,13 +137,11 @@ class LeRobotDataset:
         shape = (len(self), *self.info["features"][video_key(camera)]["shape"])
         path = self.root / "videos" / video_key(camera) / "frames.npy"
         if not path.exists():
-            partial = path.with_name(f".frames-{os.getpid()}.npy")
-            with storage_errors(path):
+            with whole_file(path) as partial:
                 frames = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
                 self._decode(camera, frames)
                 frames.flush()
                 del frames
-                partial.replace(path)
         return open_array(path, f"Delete {path}; it is made again.", shape=shape)
 
     def _decode(self, camera: str, frames: np.ndarray) -> None:

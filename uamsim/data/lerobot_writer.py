@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from uamsim.contract import Control
-from uamsim.data.storage import storage_errors, write_json
 from uamsim.data.video import PIXEL_FORMAT
+from uamsim.storage import whole_file, write_json
 
 CODEBASE_VERSION = "v3.0"
 FILES_PER_CHUNK = 1000
@@ -230,11 +230,8 @@ def _tasks_table(instructions: list[str]) -> pa.Table:
 
 
 def _write_table(path: Path, table: pa.Table) -> None:
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}")
+    with whole_file(path, alone=True) as partial:
         pq.write_table(table, partial)
-        partial.replace(path)
 
 
 def _info(

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from uamsim.data.storage import storage_errors
 from uamsim.errors import DatasetError
+from uamsim.storage import whole_file
 
 _HEAD = "head"
 
@@ -26,12 +26,9 @@ def write_piece(path: Path, head: Mapping[str, Any], arrays: Mapping[str, np.nda
     Raises:
         StorageError: the disk is full or the path cannot be written.
     """
-    partial = path.with_name(f".{path.name}")
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = np.array(json.dumps(head, ensure_ascii=False))
-        np.savez(partial, allow_pickle=False, **{_HEAD: text}, **arrays)
-        partial.replace(path)
+    text = np.array(json.dumps(head, ensure_ascii=False))
+    with whole_file(path, alone=True) as partial, partial.open("wb") as file:
+        np.savez(file, allow_pickle=False, **{_HEAD: text}, **arrays)
 
 
 def read_piece(

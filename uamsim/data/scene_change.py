@@ -15,21 +15,13 @@ import numpy as np
 
 from uamsim.contract import SceneFacts, SceneThing
 from uamsim.data.config import SceneChangeConfig
+from uamsim.data.files import create_array, load_json, open_array, unfinished_folder
 from uamsim.data.questions import REGION_X_M
 from uamsim.data.scenes import CHUNK, make_scene_env
-from uamsim.data.storage import (
-    Progress,
-    create_array,
-    map_tasks,
-    open_array,
-    read_json,
-    storage_errors,
-    unfinished_folder,
-    write_json,
-    write_text,
-)
+from uamsim.data.workers import Progress, map_tasks
 from uamsim.errors import DatasetError
 from uamsim.lexicon import LEXICON, noun_phrase, placement_word
+from uamsim.storage import storage_errors, write_json, write_text
 
 _REMEDY = "Delete the folder and generate the scene changes again."
 _TABLE_M = (0.23, 0.12)
@@ -272,7 +264,7 @@ class SceneChangeDataset:
         """
         self.before = open_array(root / "before.npy", _REMEDY, shape=(None, None, None, 3))
         self.after = open_array(root / "after.npy", _REMEDY, shape=self.before.shape)
-        rows = read_json(root / "pairs.json", _REMEDY)
+        rows = load_json(root / "pairs.json", _REMEDY)
         try:
             self.instructions = [str(row["instruction"]) for row in rows]
         except (TypeError, KeyError) as error:

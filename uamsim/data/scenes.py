@@ -9,15 +9,10 @@ import gymnasium as gym
 import numpy as np
 
 from uamsim.contract import SceneFacts
-from uamsim.data.storage import (
-    Progress,
-    create_array,
-    map_tasks,
-    open_array,
-    storage_errors,
-    write_text,
-)
+from uamsim.data.files import create_array, open_array
+from uamsim.data.workers import Progress, map_tasks
 from uamsim.errors import DatasetError
+from uamsim.storage import storage_errors, write_text
 
 CHUNK = 100
 """Scenes rendered by one environment before it is made anew."""

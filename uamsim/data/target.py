@@ -8,7 +8,7 @@ from typing import Any
 
 from uamsim.contract import json_fields
 from uamsim.data.config import DemonstrationConfig
-from uamsim.data.storage import unfinished_path
+from uamsim.data.files import unfinished_path
 from uamsim.errors import ConfigError, StorageError
 
 COLLECTION_PATH = "meta/collection.json"

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from uamsim.data.storage import storage_errors
 from uamsim.errors import DatasetError
+from uamsim.storage import whole_file
 
 PIXEL_FORMAT = "yuv444p"
 """Full chroma: at a few thousand pixels, halved chroma smears the colours of small things."""
@@ -25,24 +25,23 @@ def encode_video(path: Path, frames: Iterable[np.ndarray], *, fps: int) -> None:
     """
     import av
 
-    partial = path.with_name(f".{path.stem}.partial.mp4")
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with av.open(str(partial), "w") as container:
-            stream = None
-            for picture in frames:
-                if stream is None:
-                    stream = container.add_stream("libx264", rate=fps)
-                    stream.height, stream.width = picture.shape[:2]
-                    stream.pix_fmt = PIXEL_FORMAT
-                    stream.time_base = Fraction(1, fps)
-                    stream.options = {"crf": _CRF, "preset": "fast", "g": str(_KEYFRAME_EVERY)}
-                    stream.codec_context.thread_count = 1
-                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-                container.mux(stream.encode(frame))
-            if stream is not None:
-                container.mux(stream.encode())
-        partial.replace(path)
+    with (
+        whole_file(path, alone=True) as partial,
+        av.open(str(partial), "w", format="mp4") as container,
+    ):
+        stream = None
+        for picture in frames:
+            if stream is None:
+                stream = container.add_stream("libx264", rate=fps)
+                stream.height, stream.width = picture.shape[:2]
+                stream.pix_fmt = PIXEL_FORMAT
+                stream.time_base = Fraction(1, fps)
+                stream.options = {"crf": _CRF, "preset": "fast", "g": str(_KEYFRAME_EVERY)}
+                stream.codec_context.thread_count = 1
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            container.mux(stream.encode(frame))
+        if stream is not None:
+            container.mux(stream.encode())
 
 
 def decode_video(path: Path, into: np.ndarray, remedy: str) -> None:

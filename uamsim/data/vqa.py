@@ -10,11 +10,13 @@ import numpy as np
 from uamsim.contract import SKILLS, Question, SceneFacts, SceneThing
 from uamsim.data.captions import draw_caption, draw_pointing
 from uamsim.data.config import VQAConfig
+from uamsim.data.files import load_json, unfinished_folder
 from uamsim.data.questions import draw_question
 from uamsim.data.scenes import read_scenes, render_scenes
-from uamsim.data.storage import Progress, read_json, unfinished_folder, write_json
+from uamsim.data.workers import Progress
 from uamsim.errors import ConfigError, DatasetError
 from uamsim.lexicon import entries
+from uamsim.storage import write_json
 
 _REMEDY = "Delete the folder and generate the question set again."
 _TEST_SEED_OFFSET = 500_000_000
@@ -148,7 +150,7 @@ class VQADataset:
         if part not in ("train", "test"):
             raise ConfigError(f"part must be 'train' or 'test', not {part!r}.")
         self._root, self._part = root, part
-        raw = read_json(root / "config.json", _REMEDY)
+        raw = load_json(root / "config.json", _REMEDY)
         try:
             raw["image_size"] = tuple(raw["image_size"])
             self.config = VQAConfig(**raw)
@@ -195,7 +197,7 @@ class VQADataset:
             DatasetError: the file is missing or corrupt, or this is the training part.
         """
         path = self._root / self._part / "questions.json"
-        rows = read_json(path, _REMEDY)
+        rows = load_json(path, _REMEDY)
         try:
             return [
                 (

@@ -4,10 +4,15 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
+
+Progress = Callable[[int, int], None]
+"""Called with (finished, total) units of work."""
+
+T = TypeVar("T")
 
 
 class InlineExecutor(Executor):
@@ -38,6 +43,26 @@ def open_executor(workers: int) -> Iterator[Executor]:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def map_tasks(
+    function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], *, workers: int
+) -> Iterator[tuple[int, T]]:
+    """``(i, function(*tasks[i]))`` for every task, in the order in which they finish.
+
+    Args:
+        function: at the top level of a module, so that another process can import it.
+        tasks: arguments that can be pickled.
+        workers: processes, started by "spawn"; with 1 the work is done in this process.
+    """
+    if workers <= 1 or len(tasks) <= 1:
+        for i, task in enumerate(tasks):
+            yield i, function(*task)
+        return
+    with open_executor(min(workers, len(tasks))) as pool:
+        futures = {pool.submit(function, *task): i for i, task in enumerate(tasks)}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
 
 
 def _begin_worker() -> None:

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from uamsim.errors import ShapeError, StorageError
+from uamsim.errors import ShapeError
+from uamsim.storage import whole_file
 
 
 def overlay(
@@ -41,9 +42,6 @@ def write_png(path: Path, image: UInt8[np.ndarray, "H W 3"], *, min_width: int =
     """
     factor = max(1, -(-min_width // image.shape[1]))
     picture = Image.fromarray(image.repeat(factor, axis=0).repeat(factor, axis=1))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(path)
-    except OSError as error:
-        raise StorageError(f"cannot write the picture {path}: {error}.") from error
+    with whole_file(path) as partial:
+        picture.save(partial, format="PNG")
     return path

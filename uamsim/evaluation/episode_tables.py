@@ -1,9 +1,7 @@
 """Episode records and their rates as parquet, and records read back from wherever they lie."""
 
-import contextlib
 import dataclasses
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from uamsim.contract import EpisodeRecord
-from uamsim.errors import ResultsError, StorageError
+from uamsim.errors import ResultsError
 from uamsim.evaluation.backends.ledger import LEDGER_FILE, read_ledger
+from uamsim.storage import whole_file
 
 EPISODES_FILE = "episodes.parquet"
 _FIELDS = {field.name: field for field in dataclasses.fields(EpisodeRecord)}
@@ -52,18 +51,8 @@ def write_parquet(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
             for name, column in columns.items()
         }
     )
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as partial:
         pq.write_table(table, partial)
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise StorageError(
-            f"cannot write {path}: {error}. Free some space or choose another folder, then run "
-            "again; finished episodes are kept."
-        ) from error
 
 
 def read_episodes(path: Path) -> dict[str, list[EpisodeRecord]]:

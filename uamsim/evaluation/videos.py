@@ -1,6 +1,5 @@
 """Episodes as mp4 files with the instruction and the outcome written on them."""
 
-import contextlib
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
@@ -14,8 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 from pypinyin import lazy_pinyin
 
 from uamsim.contract import EpisodeRecord
-from uamsim.errors import ConfigError, ShapeError, StorageError
+from uamsim.errors import ConfigError, ShapeError
 from uamsim.evaluation.rollout import VIDEO_FPS, Clip
+from uamsim.storage import whole_file
 
 FONT_FOLDERS = (
     "/usr/share/fonts",
@@ -127,20 +127,13 @@ def write_video(path: Path, clip: Clip, *, fps: int = VIDEO_FPS) -> Path:
         for frame, instruction, caption in zip(frames, told, captions, strict=True)
     ]
     drawn += [drawn[-1]] * round(HOLD_S * fps)
-    partial = path.with_name(f".{path.stem}.partial.mp4")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as partial:
         _encode(partial, drawn, fps)
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise StorageError(f"cannot write the video {path}: {error}. Free some space.") from error
     return path
 
 
 def _encode(path: Path, frames: Sequence[UInt8[np.ndarray, "H W 3"]], fps: int) -> None:
-    with av.open(str(path), mode="w") as container:
+    with av.open(str(path), mode="w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps))
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "yuv420p"

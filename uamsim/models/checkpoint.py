@@ -1,8 +1,6 @@
 """Checkpoints: one safetensors file with config, tokenizer and format version in its header."""
 
-import contextlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from uamsim.errors import CheckpointError, ConfigError, StorageError, UnknownNameError
+from uamsim.errors import CheckpointError, ConfigError, UnknownNameError
 from uamsim.models.config import (
     GeneratorConfig,
     ModelConfig,
@@ -29,6 +27,7 @@ from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.vae import VAE
 from uamsim.models.vla import VLA
 from uamsim.models.vlm import VLM
+from uamsim.storage import whole_file
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
 FORMAT_VERSION = 1
@@ -161,18 +160,8 @@ def save_checkpoint(
     }
     weights = model.state_dict() if state is None else state
     weights = {name: tensor.detach().contiguous() for name, tensor in weights.items()}
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path, SafetensorError) as partial:
         save_file(weights, partial, metadata={HEADER_KEY: json.dumps(header, sort_keys=True)})
-        os.replace(partial, path)
-    except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise StorageError(
-            f"cannot write the checkpoint {path}: {error}. Free some space or choose another "
-            "folder; what was there before is unchanged."
-        ) from error
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -18,11 +18,11 @@ from uamsim.models.config import VLAConfig
 from uamsim.models.sizes import count_parameters
 from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.vla import VLA
-from uamsim.orchestration.files import write_json
 from uamsim.orchestration.latency_spec import BASELINE, LatencySpec
 from uamsim.orchestration.runs.folder import versions
 from uamsim.orchestration.runs.progress import progress_bar
 from uamsim.reporting import paper
+from uamsim.storage import write_json
 
 
 @dataclass(frozen=True, kw_only=True)

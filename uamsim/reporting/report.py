@@ -1,6 +1,5 @@
 """Writes report.html and report.md from OUT/results.json and OUT's media."""
 
-import tempfile
 from collections import Counter
 from importlib import resources
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from uamsim.errors import StorageError
 from uamsim.reporting import suites, tables
 from uamsim.reporting.chains import chain_table
 from uamsim.reporting.comparable import comparable_remarks
@@ -21,6 +19,7 @@ from uamsim.reporting.media import MediaReader
 from uamsim.reporting.results import Results
 from uamsim.reporting.svg import inline, standalone, to_svg
 from uamsim.reporting.tax import tax_table
+from uamsim.storage import write_text
 
 _VERDICTS = ("supported", "contradicted", "unresolved", "not run")
 
@@ -51,10 +50,12 @@ def build_report(out: Path) -> Path:
         style=Markup(_template_text("report.css")),
     )
     for name, svg in drawn.items():
-        _write(out / "media" / f"{name}.svg", standalone(svg))
+        write_text(out / "media" / f"{name}.svg", standalone(svg))
     paths = {name: f"media/{name}.svg" for name in drawn}
-    _write(out / "report.md", _render("report.md.j2", context, figures=paths))
-    return _write(out / "report.html", page)
+    write_text(out / "report.md", _render("report.md.j2", context, figures=paths))
+    report = out / "report.html"
+    write_text(report, page)
+    return report
 
 
 def _context(results: Results, media: MediaReader) -> dict[str, Any]:
@@ -114,18 +115,3 @@ def _render(name: str, context: dict[str, Any], **more: Any) -> str:
         cell=lambda text: str(text).replace("|", "\\|").replace("\n", " "),
     )
     return environment.get_template(name).render(**context, **more)
-
-
-def _write(path: Path, text: str) -> Path:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A reader never meets half a file, and a full disk keeps the old one.
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            partial = Path(file.name)
-            file.write(text)
-        partial.chmod(0o644)
-        return partial.replace(path)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}.") from error

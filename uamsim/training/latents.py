@@ -1,14 +1,13 @@
 """Latents of a frozen VAE, encoded once and shared by every trial."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from uamsim.contract import content_hash
-from uamsim.errors import StorageError
 from uamsim.models.vae import VAE
+from uamsim.storage import whole_file
 
 _BATCH = 256
 
@@ -40,15 +39,7 @@ def cached_latents(vae: VAE, frames: np.ndarray, folder: Path) -> np.ndarray:
     weights = {name: value.sum().item() for name, value in vae.state_dict().items()}
     path = folder / f"{content_hash([weights, list(frames.shape)])}.npy"
     if not path.exists():
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                np.save(file, encode_frames(vae, frames))
-            os.replace(partial, path)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise StorageError(
-                f"cannot keep latents in {folder}: {error}. Free some space."
-            ) from error
+        latents = encode_frames(vae, frames)
+        with whole_file(path) as partial, partial.open("wb") as file:
+            np.save(file, latents)
     return np.load(path, mmap_mode="r")

@@ -6,7 +6,6 @@ Any number of ranks reads either. A folder gets its name when all its files are 
 be killed at any time.
 """
 
-import errno
 import json
 import os
 import shutil
@@ -21,8 +20,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
-from uamsim.errors import CheckpointError, StorageError
+from uamsim.errors import CheckpointError
 from uamsim.models.state import check_fit, local, local_start
+from uamsim.storage import storage_errors, whole_file
 from uamsim.training.ranks import Ranks
 
 STATE_NAME = "training_state.safetensors"
@@ -71,9 +71,8 @@ def save_state(path: Path, training: Training, step: int, ranks: Ranks) -> None:
         for key, value in training.optimizer.state[parameter].items():
             tensors[f"optimizer.{index}.{key}"] = value
     folder = _folder(path)
-    try:
+    with storage_errors(path):
         if ranks.size == 1:
-            path.parent.mkdir(parents=True, exist_ok=True)
             _write(path, tensors, step, ranks)
             shutil.rmtree(folder, ignore_errors=True)
             return
@@ -95,13 +94,6 @@ def save_state(path: Path, training: Training, step: int, ranks: Ranks) -> None:
                 if old != target:
                     shutil.rmtree(old)
         ranks.barrier()
-    except (OSError, SafetensorError) as error:
-        full = getattr(error, "errno", None) == errno.ENOSPC
-        cause = "the disk is full" if full else str(error)
-        raise StorageError(
-            f"cannot save the training state to {path}: {cause}. Free some space and run the "
-            "same command with --resume; everything saved before is kept."
-        ) from error
 
 
 def has_state(path: Path) -> bool:
@@ -235,13 +227,8 @@ def _write(file: Path, tensors: Mapping[str, Tensor], step: int, ranks: Ranks) -
         for name, tensor in tensors.items()
         if name in rows or ranks.is_first
     }
-    partial = file.with_suffix(".partial")
-    try:
+    with whole_file(file, SafetensorError, alone=True) as partial:
         save_file(own, partial, metadata={"step": str(step), _ROWS: json.dumps(rows)})
-        os.replace(partial, file)
-    except (OSError, SafetensorError):
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def _unshared(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

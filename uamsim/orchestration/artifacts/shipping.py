@@ -13,8 +13,8 @@ from uamsim.errors import DatasetError, UamsimError
 from uamsim.orchestration.artifacts import stages
 from uamsim.orchestration.artifacts.store import RECIPE_FILE, SHIPPED_ROOT, ArtifactStore
 from uamsim.orchestration.experiments import build_experiment
-from uamsim.orchestration.files import read_json, storage, write_json
 from uamsim.orchestration.spec import ExperimentSpec
+from uamsim.storage import read_json, storage_errors, write_json
 
 
 def ship(
@@ -42,7 +42,7 @@ def ship(
             raise DatasetError(f"the {kind} was not made yet. Make it with: {command}")
         found[kind] = path
     shipped = []
-    with storage(destination):
+    with storage_errors(destination):
         for kind, path in found.items():
             target = destination / path.name
             if path.resolve() != target.resolve():

@@ -1,21 +1,19 @@
 """What is expensive to make is made once: artifacts named by the hash of their recipe."""
 
-import contextlib
-import fcntl
 import hashlib
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from uamsim.contract import content_hash
 from uamsim.errors import DatasetError
-from uamsim.orchestration.files import read_json, storage, write_json
 from uamsim.orchestration.jsonable import to_json
 from uamsim.runtime import default_root
+from uamsim.storage import lock, read_json, storage_errors, write_json
 
 RECIPE_FILE = "recipe.json"
 SHIPPED_ROOT = Path(__file__).parents[2] / "models" / "shipped"
@@ -104,7 +102,7 @@ class ArtifactStore:
         """
         if found := self.find(recipe, remakable=remakable):
             return found
-        with self._lock(recipe.key):
+        with lock(self.root / "locks" / f"{recipe.key}.lock"):
             if found := self.find(recipe, remakable=remakable):
                 return found
             return self._make(recipe, make, self.remake if remakable else None)
@@ -112,7 +110,7 @@ class ArtifactStore:
     def _make(self, recipe: Recipe, make: Callable[[Path], None], made_for: str | None) -> Path:
         path = self.root / recipe.key
         partial = self.root / "partial" / (f"{recipe.key}.{made_for}" if made_for else recipe.key)
-        with storage(partial):
+        with storage_errors(partial):
             partial.mkdir(parents=True, exist_ok=True)
             make(partial)
             contents = _contents(partial)
@@ -130,20 +128,6 @@ class ArtifactStore:
                 shutil.rmtree(doomed, ignore_errors=True)
             os.replace(partial, path)
         return path
-
-    @contextlib.contextmanager
-    def _lock(self, key: str) -> Iterator[None]:
-        path = self.root / "locks" / f"{key}.lock"
-        with storage(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle = path.open("w")
-        with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                logger.warning("waiting for another process that is making %s", key)
-                fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
 
 
 def damage(path: Path) -> str:

@@ -16,7 +16,6 @@ from uamsim.evaluation.experts import film_expert
 from uamsim.evaluation.rollout import Clip, iter_unit
 from uamsim.evaluation.videos import pick_for_video, write_videos
 from uamsim.orchestration.chain_tables import chain_lines, chain_rows, published
-from uamsim.orchestration.files import write_json
 from uamsim.orchestration.runs.folder import versions
 from uamsim.orchestration.tasks import customs_of
 from uamsim.orchestration.trials.measuring import rate_fields
@@ -30,6 +29,7 @@ from uamsim.statistics import (
     suite_average,
 )
 from uamsim.statistics.paired import outcomes
+from uamsim.storage import write_json
 
 if TYPE_CHECKING:
     from uamsim.orchestration.evaluate.policies import Entrant

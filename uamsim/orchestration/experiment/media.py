@@ -17,12 +17,12 @@ from uamsim.evaluation.environments import make_env
 from uamsim.evaluation.rollout import Clip, run_unit
 from uamsim.evaluation.videos import pick_for_video, write_videos
 from uamsim.orchestration.experiment.policies import Mode, checkpoint_factory
-from uamsim.orchestration.files import read_json, write_json
 from uamsim.orchestration.policies import NamedPolicy
 from uamsim.orchestration.runs.progress import Report
 from uamsim.orchestration.tasks import customs_of
 from uamsim.orchestration.trials.trial import TrialContext, TrialSpec, expand
 from uamsim.reporting.tensorboard import TensorBoardLog
+from uamsim.storage import read_json, write_json
 
 WORLD_SIZE = (240, 360)
 PICTURE_WIDTH = 288

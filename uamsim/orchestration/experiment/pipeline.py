@@ -13,7 +13,6 @@ from uamsim.orchestration.artifacts.public_weights import given_kinds
 from uamsim.orchestration.artifacts.store import ArtifactStore
 from uamsim.orchestration.experiment import media, results
 from uamsim.orchestration.experiment import policies as rollouts
-from uamsim.orchestration.files import read_json, write_json
 from uamsim.orchestration.runners.base import Runner
 from uamsim.orchestration.runs.folder import alone_in, open_run, provenance
 from uamsim.orchestration.runs.progress import Console
@@ -25,6 +24,7 @@ from uamsim.orchestration.trials.trial import (
     expand,
     is_finished,
 )
+from uamsim.storage import read_json, write_json
 from uamsim.training.config import RuntimeConfig
 
 _TITLES = {

@@ -1,7 +1,5 @@
 """A run's folder: what it holds, whether it may be resumed, and where its results come from."""
 
-import contextlib
-import fcntl
 import importlib.metadata
 import os
 import platform
@@ -10,14 +8,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from uamsim.errors import ConfigError
-from uamsim.orchestration.files import read_json, storage, write_json
 from uamsim.orchestration.spec import ExperimentSpec
 from uamsim.simulators import installed_versions
+from uamsim.storage import lock, read_json, write_json
 
 _PACKAGES = ("torch", "mujoco", "ray", "numpy", "gymnasium", "tokenizers", "safetensors")
 
@@ -64,26 +62,15 @@ def open_run(spec: ExperimentSpec, out: Path, *, resume: bool, command: str = ""
     return run
 
 
-@contextlib.contextmanager
-def alone_in(out: Path) -> Iterator[None]:
+def alone_in(out: Path) -> AbstractContextManager[None]:
     """Keeps other processes out of a run's folder.
 
     Raises:
         ConfigError: another process is running there.
         StorageError: the folder cannot be written.
     """
-    path = out / ".lock"
-    with storage(path):
-        out.mkdir(parents=True, exist_ok=True)
-        handle = path.open("w")
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                f"another process is running in {out}. Wait for it, or choose another --out."
-            ) from None
-        yield
+    busy = f"another process is running in {out}. Wait for it, or choose another --out."
+    return lock(out / ".lock", ConfigError(busy))
 
 
 def differences(first: Any, second: Any, where: str = "") -> list[str]:

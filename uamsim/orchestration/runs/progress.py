@@ -4,8 +4,6 @@ Files, because a task may run in this process or in a worker; the runner makes n
 """
 
 import contextlib
-import json
-import os
 import sys
 import threading
 import time
@@ -14,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from uamsim.orchestration.files import read_json, write_json
+from uamsim.errors import StorageError
+from uamsim.storage import read_json, write_json
 
 Report = Callable[[int, int, dict[str, float]], None]
 """Called with (step, total steps, metrics)."""
@@ -50,21 +49,17 @@ class FileReport:
         self._written = now
         rate = (step - self._first_step) / max(now - self._started, 1e-6)
         # A lost progress line must not fail a task; the task's own writes say when a disk is full.
-        with contextlib.suppress(OSError):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            partial = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-            partial.write_text(
-                json.dumps(
-                    {
-                        "step": step,
-                        "total": total,
-                        "metrics": {key: float(value) for key, value in metrics.items()},
-                        "eta_s": (total - step) / rate if rate > 0 else None,
-                        "time": now,
-                    }
-                )
+        with contextlib.suppress(StorageError):
+            write_json(
+                self.path,
+                {
+                    "step": step,
+                    "total": total,
+                    "metrics": {key: float(value) for key, value in metrics.items()},
+                    "eta_s": (total - step) / rate if rate > 0 else None,
+                    "time": now,
+                },
             )
-            os.replace(partial, self.path)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 from uamsim.contract import content_hash
 from uamsim.errors import ConfigError
-from uamsim.orchestration.files import read_json, read_jsonl, write_jsonl
 from uamsim.orchestration.spec import ESem, ExperimentSpec
+from uamsim.storage import read_json, read_jsonl, write_jsonl
 from uamsim.training.config import RuntimeConfig
 
 TRIAL_VERSION = 1

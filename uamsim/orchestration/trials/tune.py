@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from uamsim.orchestration.files import write_json
 from uamsim.orchestration.runs.progress import Report
 from uamsim.orchestration.trials.trial import TrialContext, TrialSpec, load_done, trial_recipe
+from uamsim.storage import write_json
 from uamsim.training.config import Questions
 
 
