@@ -54,6 +54,17 @@ def steps_per_frame(control: Control, fps: int, *, timed: bool = True) -> int:
     return CONTROL_HZ // fps
 
 
+def control_rate(control: Control, fps: int, *, timed: bool = True) -> float | None:
+    """Actions a second of a policy that learned from such frames; arguments as above.
+
+    Returns:
+        None in an untimed world.
+    """
+    if not timed:
+        return None
+    return fps if control == "relative" else CONTROL_HZ
+
+
 class Observation(TypedDict):
     """What a policy sees: gym-aloha's and LeRobot's own names.
 
@@ -155,6 +166,9 @@ class PolicySpec:
         image_size: (H, W) of each picture.
         control: representation of its actions and of ``agent_pos``.
         horizon: control steps T in each returned chunk.
+        action_dim: numbers A of an action.
+        proprio_dim: numbers P of ``agent_pos``.
+        control_hz: actions a second; None where each takes as long as it needs.
     """
 
     cameras: tuple[str, ...]
@@ -162,6 +176,8 @@ class PolicySpec:
     control: Control
     horizon: int
     action_dim: int = ACTION_DIM
+    proprio_dim: int = ACTION_DIM
+    control_hz: float | None = CONTROL_HZ
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +213,7 @@ class Policy(Protocol):
         ...
 
     def act(self, inputs: Sequence[PolicyInput]) -> Float32[np.ndarray, "B T A"]:
-        """Action chunks at ``CONTROL_HZ`` for each input, [B, T=spec.horizon, A]."""
+        """Action chunks at ``spec.control_hz`` for each input, [B, T=spec.horizon, A]."""
         ...
 
 

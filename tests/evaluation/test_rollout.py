@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -155,6 +157,14 @@ def test_an_environment_that_does_not_fit_is_named(changes: dict, message: str):
         run_unit(ReachPolicy(), unit((1,), **changes))
 
 
+def test_a_policy_of_another_rate_is_refused():
+    """Its movements would be played faster or slower than they were meant."""
+    for rate in (30, None):
+        spec = dataclasses.replace(ReachPolicy().spec, control_hz=rate)
+        with pytest.raises(ConfigError, match=f"gives {rate} actions a second.*takes 50"):
+            run_unit(ReachPolicy(spec=spec), unit((1,)))
+
+
 def test_unknown_split_gets_the_nearest():
     with pytest.raises(UnknownNameError, match="Did you mean 'in_domain'"):
         run_unit(ReachPolicy(), unit((1,), split="in_domian"))
@@ -199,7 +209,9 @@ def test_random_policy_is_smooth_seeded_and_inside(control):
 
 
 def test_random_movements_stay_in_range_and_leave_the_gripper_one_way():
-    spec = PolicySpec(cameras=(), image_size=(8, 8), control="relative", horizon=6, action_dim=7)
+    spec = PolicySpec(
+        cameras=(), image_size=(8, 8), control="relative", horizon=6, action_dim=7, proprio_dim=15
+    )
     observation = Observation(pixels={}, agent_pos=np.full(15, 9, np.float32))
     inputs = [
         PolicyInput(observation=observation, instruction="", seed=seed, step=0)

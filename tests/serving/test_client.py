@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from websockets.sync.server import Server, ServerConnection, serve
 
-from uamsim.contract import Policy, PolicyInput, PolicySpec
+from uamsim.contract import Observation, Policy, PolicyInput, PolicySpec
 from uamsim.errors import (
     ConfigError,
     InvalidActionError,
@@ -127,6 +127,25 @@ def test_latency_is_measured_and_padding_is_sent_once():
         assert waiting.num_steps >= standing.num_steps + 5
 
 
+def test_a_policy_whose_actions_are_not_like_agent_pos_is_served():
+    """As of CALVIN: movements of 7 numbers, 30 a second, from a robot that measures 15."""
+    spec = replace(SPEC, control="relative", action_dim=7, proprio_dim=15, control_hz=30)
+    observation = Observation(pixels=item().observation["pixels"], agent_pos=np.zeros(15, "f4"))
+    asked = replace(item(), observation=observation)
+    local = ReachPolicy(spec=spec, noise=0.3)
+    with serving(local, CONFIG) as uri, remote(uri) as policy:
+        assert policy.spec == spec
+        np.testing.assert_array_equal(policy.act([asked]), local.act([asked]))
+        with pytest.raises(PolicyServerError, match="expected 15 finite numbers"):
+            policy.act([item()])
+
+
+def test_a_server_that_does_not_name_proprio_measures_what_it_moves():
+    told = {"image_size": [32, 48], "control": "relative", "control_hz": 30, "cameras": ["primary"]}
+    with FakeServer(told | {"horizon": 10, "action_dim": 7}, []).running() as uri:
+        assert remote(uri).spec.proprio_dim == 7
+
+
 def test_any_server_will_do_with_a_spec_and_keys():
     fake = FakeServer({}, [{"actions": ACTIONS}])
     with fake.running() as uri, remote(uri, spec=SPEC, keys=libero_keys, token="secret") as policy:
@@ -225,7 +244,7 @@ def test_a_request_that_is_too_large_is_named():
     ("metadata", "message"),
     [
         ({}, r"no 'image_size' in its metadata, which has nothing.*spec=PolicySpec"),
-        ({"control_hz": 20}, "20 actions a second"),
+        ({"control_hz": "fast"}, "fast"),
         ({"control": "torque"}, "torque"),
         ({"image_size": [1]}, "image_size|unpack"),
     ],

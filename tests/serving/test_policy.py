@@ -109,6 +109,23 @@ def test_every_variant_is_a_policy(folder: Path, variant: str):
     np.testing.assert_array_equal(actions, VLAPolicy(folder / variant).act(requests(3)))
 
 
+def test_movements_of_another_size_than_agent_pos(folder: Path, tokenizer: Tokenizer):
+    config = dataclasses.replace(VARIANTS["uam"].apply(CONFIG), action_dim=7, proprio_dim=15)
+    normalizer = Normalizer(
+        mode="quantile",
+        action_offset=(0.0,) * 7,
+        action_scale=(1.0,) * 7,
+        proprio_offset=(0.0,) * 15,
+        proprio_scale=(1.0,) * 15,
+    )
+    extra = EXTRA | {"normalizer": normalizer.to_json(), "control": "relative", "fps": 30}
+    path = folder / "movements"
+    save_checkpoint(path, VLA(config, tokenizer, seed=1), kind="vla", config=config, extra=extra)
+    spec = VLAPolicy(path).spec
+    assert (spec.action_dim, spec.proprio_dim, spec.control_hz) == (7, 15, 30)
+    assert VLAPolicy(folder / "uam").spec.control_hz == 50
+
+
 def test_an_action_depends_on_its_own_input_alone(folder: Path):
     policy, inputs = VLAPolicy(folder / "uam"), requests(4)
     together = policy.act(inputs)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import tyro
 
-from uamsim.contract import CONTROL_HZ, Policy, PolicySpec
+from uamsim.contract import Policy, PolicySpec
 from uamsim.errors import ConfigError
 from uamsim.serving.server import PolicyServer, ServeConfig
 
@@ -68,13 +68,14 @@ def main(argv: Sequence[str]) -> int:
             "other machines can reach this server and need no token; set %s.", TOKEN_VARIABLE
         )
     spec, config = policy.spec, command.serve
+    rate = "" if spec.control_hz is None else f" at {spec.control_hz:g} Hz"
 
     def on_ready(address: str) -> None:
         print(
             f"Serving {policy.name!r} on {address}; Ctrl-C stops.\n"
             f"  needs:   {', '.join(spec.cameras)} as uint8 {(*spec.image_size, 3)}, agent_pos "
-            f"({spec.action_dim}), prompt\n"
-            f"  answers: {spec.horizon} actions at {CONTROL_HZ} Hz, control={spec.control!r}\n"
+            f"({spec.proprio_dim}), prompt\n"
+            f"  answers: {spec.horizon} actions{rate}, control={spec.control!r}\n"
             f"  batches: {config.batch_size}, after {config.max_wait_s * 1000:g} ms at most",
             flush=True,
         )

@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 
-from uamsim.contract import canonical_json, content_hash
+from uamsim.contract import CONTROL_HZ, canonical_json, content_hash
 from uamsim.errors import ConfigError, MissingDependencyError, UnknownNameError
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.perturbations.splits import find_split
@@ -147,6 +147,13 @@ def world_rows(units: Sequence[RolloutUnit]) -> list[dict[str, Any]]:
     """A row for each environment that says what it is made of, of ``identify``'s units."""
     found = {(u.env_id, canonical_json(u.world)): u.world for u in units if u.world is not None}
     return [{"env_id": env_id, **world} for (env_id, _), world in found.items()]
+
+
+def control_hz(env: gym.Env) -> float | None:
+    """Actions a second that the environment takes; None where each takes as long as it needs."""
+    if not getattr(env.unwrapped, "timed", True):
+        return None
+    return env.metadata.get("render_fps", CONTROL_HZ)
 
 
 def prepare(env: gym.Env, seed: int) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """Charging a policy's thinking time to the simulated clock.
 
 A robot does not stand still in time while its policy thinks. Here the episode goes on for
-``latency * CONTROL_HZ`` control steps: first with what is left of the chunk before, then holding
+``latency * control_hz`` control steps: first with what is left of the chunk before, then holding
 its last action. The new chunk begins where the old one was left: as many of its actions are
 skipped as were played of the old one meanwhile, since those moments are over.
 """
@@ -72,9 +72,9 @@ def act_timed(
     return chunks, np.full(len(inputs), time.perf_counter() - started)
 
 
-def thinking_steps(latency_s: float) -> int:
+def thinking_steps(latency_s: float, control_hz: float = CONTROL_HZ) -> int:
     """Control steps that pass in a latency; a step that has begun counts."""
-    return math.ceil(round(latency_s * CONTROL_HZ, 6))
+    return math.ceil(round(latency_s * control_hz, 6))
 
 
 class Playback:
@@ -83,10 +83,16 @@ class Playback:
     Args:
         realtime: how thinking time is charged.
         agent_pos: where the robot is at first, which it holds until the first chunk arrives.
+        control_hz: actions a second.
     """
 
-    def __init__(self, realtime: RealTime, agent_pos: Float32[np.ndarray, " A"]) -> None:
-        self._realtime = realtime
+    def __init__(
+        self,
+        realtime: RealTime,
+        agent_pos: Float32[np.ndarray, " A"],
+        control_hz: float = CONTROL_HZ,
+    ) -> None:
+        self._realtime, self._control_hz = realtime, control_hz
         self._left: Float32[np.ndarray, "L A"] = np.empty((0, len(agent_pos)), np.float32)
         self._last = np.asarray(agent_pos, np.float32)
 
@@ -108,7 +114,7 @@ class Playback:
             raise ConfigError(
                 f"replan_steps must be at most the policy's horizon {len(chunk)}, got {replan}."
             )
-        num_thinking = min(thinking_steps(latency_s), max_steps)
+        num_thinking = min(thinking_steps(latency_s, self._control_hz), max_steps)
         old = self._left[:num_thinking]
         held = (old[-1] if len(old) else self._last)[None].repeat(num_thinking - len(old), axis=0)
         new = chunk[len(old) :]

@@ -30,7 +30,7 @@ from uamsim.errors import (
     SceneError,
 )
 from uamsim.evaluation.config import RolloutUnit
-from uamsim.evaluation.environments import EnvPool, make_env, prepare
+from uamsim.evaluation.environments import EnvPool, control_hz, make_env, prepare
 from uamsim.evaluation.realtime import Playback, act_timed
 
 VIDEO_FPS = 10
@@ -105,7 +105,9 @@ class _Episode:
         self.playback = (
             None
             if unit.realtime is None
-            else Playback(unit.realtime, self.observation["agent_pos"])
+            else Playback(
+                unit.realtime, self.observation["agent_pos"], control_hz(env) or CONTROL_HZ
+            )
         )
         self.wall_s = time.perf_counter() - started
 
@@ -179,7 +181,8 @@ def _other_instruction(env: gym.Env, seed: int, offset: int) -> str:
     return next((text for text in others if text != own), own)
 
 
-def _check_observation(spec: PolicySpec, unit: RolloutUnit, observation: Observation) -> None:
+def _check_fit(spec: PolicySpec, env: gym.Env, unit: RolloutUnit, seen: Observation) -> None:
+    """Whether the policy's spec and the environment say the same."""
     control = unit.env_kwargs.get("control", spec.control)
     if control != spec.control:
         raise ConfigError(
@@ -191,13 +194,24 @@ def _check_observation(spec: PolicySpec, unit: RolloutUnit, observation: Observa
             f"thinking time cannot be charged in {unit.env_id}: a policy whose actions are "
             "movements says nothing of the time in between. Leave realtime out."
         )
+    takes_hz = control_hz(env)
+    if spec.control_hz != takes_hz:
+        raise ConfigError(
+            f"the policy gives {spec.control_hz} actions a second, {unit.env_id} takes {takes_hz} "
+            "(None: each takes as long as it needs); evaluate it where it was trained."
+        )
+    if takes_hz is None and unit.realtime is not None:
+        raise ConfigError(
+            f"thinking time cannot be charged in {unit.env_id}: its actions take no fixed time. "
+            "Leave realtime out."
+        )
     for camera in spec.cameras:
-        if camera not in observation["pixels"]:
+        if camera not in seen["pixels"]:
             raise ConfigError(
                 f"the policy looks at camera {camera!r}, which {unit.env_id} does not show; it "
-                f"shows {', '.join(observation['pixels'])}. Name it in the environment's cameras."
+                f"shows {', '.join(seen['pixels'])}. Name it in the environment's cameras."
             )
-        shape = observation["pixels"][camera].shape
+        shape = seen["pixels"][camera].shape
         if shape != (*spec.image_size, 3):
             raise ConfigError(
                 f"the policy expects {camera!r} pictures of shape {(*spec.image_size, 3)}, "
@@ -337,7 +351,7 @@ def iter_unit(
             yield from prepare(envs[slot], waiting[0])
             live[slot] = start(slot)
         if live:
-            _check_observation(policy.spec, unit, live[0].observation)
+            _check_fit(policy.spec, envs[0], unit, live[0].observation)
         while live:
             started = time.perf_counter()
             inputs = [episode.policy_input() for episode in live.values()]

@@ -8,7 +8,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from uamsim.contract import ADDED, PolicySpec, content_hash, steps_per_frame
+from uamsim.contract import ADDED, PolicySpec, content_hash, control_rate, steps_per_frame
 from uamsim.data.config import DemonstrationConfig, SceneChangeConfig, VQAConfig
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.evaluation.config import ALL_SPLITS, ENV_IDS, EvaluationConfig
@@ -232,6 +232,10 @@ class ExperimentSpec:
                 demonstrations.control, demonstrations.fps, timed=demonstrations.timed
             ),
             action_dim=self.model.action_dim,
+            proprio_dim=self.model.proprio_dim,
+            control_hz=control_rate(
+                demonstrations.control, demonstrations.fps, timed=demonstrations.timed
+            ),
         )
 
     @property

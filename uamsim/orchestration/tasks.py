@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from uamsim.contract import ACTION_DIM, Control
+from uamsim.contract import ACTION_DIM, CONTROL_HZ, Control
 from uamsim.errors import UnknownNameError
 
 PACKAGE = "uamsim_envs"
@@ -26,6 +26,8 @@ class Customs:
     Attributes:
         control: representation of actions.
         action_dim: numbers of an action.
+        proprio_dim: numbers of ``agent_pos``.
+        control_hz: actions a second, None where each takes as long as it needs.
         render_profile: how pictures are drawn.
         camera: the one that videos show.
         views: cameras of the stills that show a world.
@@ -35,6 +37,8 @@ class Customs:
 
     control: Control = "ee"
     action_dim: int = ACTION_DIM
+    proprio_dim: int = ACTION_DIM
+    control_hz: float | None = CONTROL_HZ
     render_profile: str = "fast"
     camera: str = "primary"
     views: tuple[str, ...] = ("primary", "left_wrist", "right_wrist")
@@ -46,6 +50,8 @@ _CUSTOMS: Mapping[str, Customs] = {
     "Calvin": Customs(
         control="relative",
         action_dim=7,
+        proprio_dim=15,
+        control_hz=30,
         render_profile="tiny",
         camera="static",
         views=("static", "gripper"),
@@ -53,7 +59,7 @@ _CUSTOMS: Mapping[str, Customs] = {
     ),
     "RoboTwin": Customs(
         control="joint",
-        action_dim=14,
+        control_hz=None,
         render_profile="raster",
         camera="head",
         views=("head", "left", "right"),

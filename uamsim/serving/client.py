@@ -18,7 +18,7 @@ from websockets.exceptions import (
 from websockets.frames import CloseCode
 from websockets.sync.client import ClientConnection, connect
 
-from uamsim.contract import CONTROL_HZ, Control, PolicyInput, PolicySpec
+from uamsim.contract import Control, PolicyInput, PolicySpec
 from uamsim.errors import (
     ConfigError,
     InvalidActionError,
@@ -288,14 +288,15 @@ def _read_spec(uri: str, metadata: dict[str, Any]) -> PolicySpec:
         height, width = metadata["image_size"]
         if metadata["control"] not in get_args(Control):
             raise ValueError(f"control {metadata['control']!r}")
-        if metadata["control_hz"] != CONTROL_HZ:
-            raise ValueError(f"{metadata['control_hz']} actions a second instead of {CONTROL_HZ}")
+        control_hz = metadata["control_hz"]
         return PolicySpec(
             cameras=tuple(map(str, metadata["cameras"])),
             image_size=(int(height), int(width)),
             control=metadata["control"],
             horizon=int(metadata["horizon"]),
             action_dim=int(metadata["action_dim"]),
+            proprio_dim=int(metadata.get("proprio_dim", metadata["action_dim"])),
+            control_hz=None if control_hz is None else float(control_hz),
         )
     except (KeyError, TypeError, ValueError) as error:
         missing = f"no {error}" if isinstance(error, KeyError) else str(error)

@@ -131,7 +131,7 @@ class RequestReader:
         )
 
     def _agent_pos(self, value: Any) -> Float32[np.ndarray, " P"]:
-        expected = (self.spec.action_dim,)
+        expected = (self.spec.proprio_dim,)
         try:
             with np.errstate(over="ignore"):  # becomes infinite, which is refused below
                 agent_pos = np.asarray(value, np.float32)

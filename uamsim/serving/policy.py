@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from uamsim.contract import PolicyInput, PolicySpec, steps_per_frame
+from uamsim.contract import PolicyInput, PolicySpec, control_rate, steps_per_frame
 from uamsim.data.normalization import Normalizer
 from uamsim.errors import CheckpointError, ConfigError, ShapeError
 from uamsim.models.checkpoint import Checkpoint, load_checkpoint
@@ -96,6 +96,8 @@ class VLAPolicy:
             control=extra["control"],
             horizon=model.config.chunk * self._steps_per_target,
             action_dim=model.config.action_dim,
+            proprio_dim=model.config.proprio_dim,
+            control_hz=control_rate(extra["control"], own_fps, timed=timed),
         )
         if len(self.spec.cameras) != model.config.num_views:
             raise CheckpointError(

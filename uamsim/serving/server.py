@@ -23,7 +23,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
-from uamsim.contract import CONTROL_HZ, Policy
+from uamsim.contract import Policy
 from uamsim.errors import ConfigError, PolicyServerError, ProtocolError, UamsimError
 from uamsim.serving.batching import Batcher
 from uamsim.serving.incoming import RequestReader
@@ -100,17 +100,21 @@ class PolicyServer:
     def metadata(self) -> dict[str, Any]:
         """What every client is told first."""
         spec = self._policy.spec
-        return {
+        told = {
             "name": self._policy.name,
             "cameras": list(spec.cameras),
             "image_size": list(spec.image_size),
             "control": spec.control,
             "horizon": spec.horizon,
             "action_dim": spec.action_dim,
-            "control_hz": CONTROL_HZ,
+            "control_hz": spec.control_hz,
             "batch_size": self._config.batch_size,
             "max_message_bytes": self._config.max_message_bytes,
         }
+        # Said only where it is news: records name a served policy by the hash of what it says.
+        if spec.proprio_dim != spec.action_dim:
+            told["proprio_dim"] = spec.proprio_dim
+        return told
 
     async def run(self, stop: asyncio.Event, on_ready: Callable[[str], None]) -> None:
         """Serves until ``stop`` is set; then requests in progress are still answered.

@@ -26,9 +26,9 @@ def check_policy_input(spec: PolicySpec, item: PolicyInput) -> None:
             got = "nothing" if picture is None else f"{picture.dtype} {picture.shape}"
             raise ShapeError(f"camera {camera!r}: expected uint8 {(*spec.image_size, 3)}: {got}.")
     proprio = item.observation["agent_pos"]
-    if proprio.shape != (spec.action_dim,) or proprio.dtype != np.float32:
+    if proprio.shape != (spec.proprio_dim,) or proprio.dtype != np.float32:
         raise ShapeError(
-            f"agent_pos: expected float32 ({spec.action_dim},), got {proprio.dtype} "
+            f"agent_pos: expected float32 ({spec.proprio_dim},), got {proprio.dtype} "
             f"{proprio.shape}."
         )
     if not item.instruction or item.step < 0:

@@ -99,6 +99,8 @@ class EvaluationRequest:
             control=self.control or customs.control,
             horizon=self.horizon,
             action_dim=customs.action_dim,
+            proprio_dim=customs.proprio_dim,
+            control_hz=customs.control_hz,
         )
 
 
