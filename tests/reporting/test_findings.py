@@ -1,14 +1,20 @@
 import pytest
 
-from uamsim.reporting.comparisons import compare_success, greater, matched_gap, similar
+from uamsim.reporting.comparisons import (
+    compare_changes,
+    compare_success,
+    greater,
+    matched_gap,
+    similar,
+)
 from uamsim.reporting.controls import control_remarks
 from uamsim.reporting.findings import find
 from uamsim.reporting.results import Results
-from uamsim.reporting.statistics import Estimate
+from uamsim.statistics import Estimate, difference, over_seeds
 
 
 def estimate(low, high):
-    return Estimate(value=(low + high) / 2, low=low, high=high, n=10)
+    return Estimate(value=(low + high) / 2, ci_low=low, ci_high=high, n=10)
 
 
 def verdict(results, start):
@@ -24,13 +30,19 @@ def set_rate(results, variant, mode, successes, *, split=None):
             row.pop("outcomes", None)
 
 
+def compared(results, *policies, splits=("in_domain",)):
+    found = compare_success(Results(results), *policies, splits)
+    assert found is not None
+    return found
+
+
 @pytest.mark.parametrize(
     ("gap", "expected"),
     [
         (estimate(0.01, 0.2), "supported"),
         (estimate(-0.2, -0.01), "contradicted"),
         (estimate(-0.1, 0.1), "unresolved"),
-        (Estimate(value=0.5, low=None, high=None, n=1), "unresolved"),
+        (over_seeds([0.5]), "unresolved"),
     ],
 )
 def test_greater(gap, expected):
@@ -104,13 +116,57 @@ def test_missing_variants_are_not_run(make_results):
 
 
 def test_comparison_pairs_episodes_and_seeds(make_results):
-    a, b = ("uam", "unfrozen"), ("no_dorsal", "unfrozen")
+    a, b = ("no_dorsal", "unfrozen"), ("uam", "unfrozen")
     single = compare_success(Results(make_results()), a, b)
     several = compare_success(Results(make_results(seeds=(0, 1))), a, b)
     assert single is not None
     assert several is not None
     assert single[1] == "80 paired episodes"
     assert several[1].startswith("2 training seeds")
+
+
+def test_a_difference_is_the_second_policys_success_minus_the_firsts(make_results):
+    results = make_results()
+    set_rate(results, "uam", "unfrozen", 30)
+    set_rate(results, "no_dorsal", "unfrozen", 20)
+    gap, _ = compared(results, ("no_dorsal", "unfrozen"), ("uam", "unfrozen"))
+    assert gap.value == pytest.approx(0.25)
+
+
+def test_one_scene_in_several_splits_is_no_more_than_one_scene(make_results):
+    results = make_results(splits=("in_domain", "chinese", "pinyin", "code_mix"))
+    for row in results["rows"]:
+        if row["e_sem"] == "unfrozen" and row["variant"] in ("uam", "no_dorsal"):
+            outcomes = [place % 8 != 0 or row["variant"] == "uam" for place in range(40)]
+            successes = sum(outcomes)
+            row |= {"outcomes": outcomes, "successes": successes, "rate": successes / 40}
+    pair = ("no_dorsal", "unfrozen"), ("uam", "unfrozen")
+    one, _ = compared(results, *pair, splits=["chinese"])
+    three, basis = compared(results, *pair, splits=["chinese", "pinyin", "code_mix"])
+    assert basis == "240 paired episodes"
+    assert three.value == one.value
+    assert (three.ci_low, three.ci_high) == pytest.approx((one.ci_low, one.ci_high), abs=0.01)
+
+
+def test_what_freezing_costs_two_variants_is_compared_on_the_same_episodes(make_results):
+    results = make_results(variants=("uam", "gen_init"), splits=("in_domain",))
+    for row in results["rows"]:
+        # Both lose the same hard scenes by freezing; gen_init loses every tenth scene more.
+        lost = 3 if row["variant"] == "uam" else 2
+        outcomes = [row["e_sem"] == "unfrozen" or p % 2 == 1 or p % 10 < lost for p in range(40)]
+        if row["variant"] == "gen_init" and row["e_sem"] != "unfrozen":
+            outcomes = [o and p % 10 not in (1, 3) for p, o in enumerate(outcomes)]
+        successes = sum(outcomes)
+        row |= {"outcomes": outcomes, "successes": successes, "rate": successes / 40}
+    pairs = [((v, "frozen"), (v, "unfrozen")) for v in ("uam", "gen_init")]
+    found = compare_changes(Results(results), *pairs)
+    assert found is not None
+    gap, basis = found
+    assert basis == "80 paired episodes"
+    assert gap.value > 0
+    apart = difference(*(compared(results, *pair)[0] for pair in pairs))
+    assert gap.value == pytest.approx(apart.value)
+    assert gap.ci_high - gap.ci_low < 0.8 * (apart.ci_high - apart.ci_low)
 
 
 def test_a_control_within_the_interval_is_said_in_words(make_results):

@@ -12,10 +12,10 @@ import tyro
 from uamsim.contract import EpisodeRecord
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.evaluation.episode_tables import read_episodes
+from uamsim.reporting.terminal import comparison_lines
 from uamsim.statistics import (
     Design,
     compare,
-    comparison_lines,
     episodes_for,
     power_of,
     resolvable_difference,

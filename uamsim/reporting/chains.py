@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from uamsim.contract import in_a_row
 from uamsim.reporting.labels import interval_text, split_title, task_title
 from uamsim.reporting.results import Results, Row
-from uamsim.reporting.statistics import Estimate
 from uamsim.reporting.suites import policy_title
 from uamsim.reporting.tables import MISSING, Table
+from uamsim.statistics import Estimate
 
 
 def chain_table(results: Results) -> Table:
@@ -59,4 +59,4 @@ def _published(row: Row, longest: int) -> list[str]:
 
 def _estimate(row: Row, name: str) -> Estimate:
     low, high = row[f"{name}_low"], row[f"{name}_high"]
-    return Estimate(value=row[name], low=low, high=high, n=row["chains"])
+    return Estimate(value=row[name], ci_low=low, ci_high=high, n=row["chains"])

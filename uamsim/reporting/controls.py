@@ -3,7 +3,7 @@
 from uamsim.reporting.comparisons import Policy, greater
 from uamsim.reporting.labels import MODE_TITLES, interval_text, variant_title
 from uamsim.reporting.results import Results, pool
-from uamsim.reporting.statistics import Estimate, difference
+from uamsim.statistics import Estimate, difference
 
 
 def control_remarks(results: Results) -> list[str]:
@@ -38,7 +38,7 @@ _WITHOUT = {
 
 
 def _remark(control: str, task: str, policy: Policy, rate: Estimate, own: Estimate) -> str:
-    gap = difference(own, rate)
+    gap = difference(rate, own)
     name = f"{variant_title(policy[0])}, {MODE_TITLES.get(policy[1], policy[1])}"
     numbers = f"{interval_text(rate)} against {interval_text(own)} for {name}"
     verdict = greater(gap)

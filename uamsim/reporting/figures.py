@@ -21,8 +21,8 @@ from uamsim.reporting.labels import (
     variant_title,
 )
 from uamsim.reporting.results import IN_DOMAIN, Results, pool
-from uamsim.reporting.statistics import Estimate
 from uamsim.reporting.svg import INK, style
+from uamsim.statistics import Estimate
 
 _LACKING = {"blind": ("o", -0.28), "deaf": ("^", 0.0), "shuffled": ("s", 0.28)}
 """Marker of a policy that lacks a sense or is told something else, and its place on the policy's
@@ -61,10 +61,10 @@ def _percent_axis(axes: Axes, *, axis: str = "y") -> None:
 
 
 def _errors(estimate: Estimate) -> list[list[float]] | None:
-    if estimate.interval is None:
+    if not estimate.is_bounded:
         return None
-    low, high = estimate.interval
-    return [[max(0.0, estimate.value - low)], [max(0.0, high - estimate.value)]]
+    below, above = estimate.value - estimate.ci_low, estimate.ci_high - estimate.value
+    return [[max(0.0, below)], [max(0.0, above)]]
 
 
 def _bar(axes: Axes, x: float, width: float, estimate: Estimate, colour: str, hatch: str) -> None:

@@ -12,6 +12,7 @@ from uamsim.reporting.comparisons import (
     MARGIN,
     Policy,
     Verdict,
+    compare_changes,
     compare_success,
     greater,
     matched_gap,
@@ -19,7 +20,7 @@ from uamsim.reporting.comparisons import (
 )
 from uamsim.reporting.labels import interval_text, points, split_title
 from uamsim.reporting.results import IN_DOMAIN, Results
-from uamsim.reporting.statistics import Estimate, difference, over_seeds
+from uamsim.statistics import Estimate, over_seeds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +87,10 @@ def _name(policy: Policy) -> str:
 
 
 def _pair_numbers(
-    results: Results, a: Policy, b: Policy, splits: Sequence[str], gap: Estimate
+    results: Results, policies: Sequence[Policy], splits: Sequence[str], gap: Estimate
 ) -> str:
     rates = []
-    for policy in (a, b):
+    for policy in policies:
         estimate = results.success(*policy, splits)
         assert estimate is not None
         rates.append(f"{_name(policy)} {interval_text(estimate)}")
@@ -99,22 +100,24 @@ def _pair_numbers(
 def _success_claim(
     text: str,
     section: str,
-    a: Policy,
-    b: Policy,
+    higher: Policy,
+    lower: Policy,
     judge: Callable[[Estimate], Verdict] = greater,
     *,
     ood: bool = False,
 ) -> Claim:
+    """What is claimed of the success of ``higher`` minus that of ``lower``."""
+
     def decide(results: Results) -> tuple[Verdict, str, str] | None:
         splits = results.ood_splits if ood else [IN_DOMAIN]
-        compared = compare_success(results, a, b, splits)
+        compared = compare_success(results, lower, higher, splits)
         if compared is None:
             return None
         gap, basis = compared
-        return judge(gap), _pair_numbers(results, a, b, splits, gap), basis
+        return judge(gap), _pair_numbers(results, (higher, lower), splits, gap), basis
 
     where = "out-of-distribution" if ood else "in-domain"
-    needs = f"{where} roll-outs of {_name(a)} and {_name(b)}"
+    needs = f"{where} roll-outs of {_name(higher)} and {_name(lower)}"
     return Claim(text=text, section=section, needs=needs, decide=decide)
 
 
@@ -131,9 +134,9 @@ def _best_claim(
         uam = results.success("uam", mode, [split])
         gaps: dict[str, tuple[Estimate, Estimate, str]] = {}
         for other in others:
-            a, b = ("uam", mode), (other, mode)
-            plain = compare_success(results, a, b, [split])
-            strict = compare_success(results, a, b, [split], confidence=1 - 0.05 / len(others))
+            pair = (other, mode), ("uam", mode)
+            plain = compare_success(results, *pair, [split])
+            strict = compare_success(results, *pair, [split], confidence=1 - 0.05 / len(others))
             if plain is not None and strict is not None:
                 gaps[other] = (plain[0], strict[0], plain[1])
         if uam is None or not gaps:
@@ -167,15 +170,11 @@ def _tax_claim(variant: str, text: str) -> Claim:
 def _small_loss(results: Results) -> tuple[Verdict, str, str] | None:
     def judge(delta: Estimate) -> Verdict:
         return greater(
-            Estimate(value=-delta.value, low=_minus(delta.high), high=_minus(delta.low), n=delta.n),
+            Estimate(value=-delta.value, ci_low=-delta.ci_high, ci_high=-delta.ci_low, n=delta.n),
             by=-0.05,
         )
 
     return _retention_test(results, "uam", judge)
-
-
-def _minus(value: float | None) -> float | None:
-    return None if value is None else -value
 
 
 def _retention_test(
@@ -217,24 +216,19 @@ def _keeps_more(results: Results) -> tuple[Verdict, str, str] | None:
 
 
 def _smallest_gap(results: Results) -> tuple[Verdict, str, str] | None:
-    lost: dict[str, Estimate] = {}
-    basis = ""
-    for variant in results.variants:
-        compared = compare_success(results, (variant, "unfrozen"), (variant, "frozen"))
-        if compared is not None:
-            lost[variant], basis = compared
+    pairs = {v: ((v, "frozen"), (v, "unfrozen")) for v in results.variants}
+    lost = {v: found for v, pair in pairs.items() if (found := compare_success(results, *pair))}
     if "uam" not in lost or len(lost) < 2:
         return None
-    gaps = {v: difference(lost[v], lost["uam"]) for v in lost if v != "uam"}
-    verdicts = [greater(gap) for gap in gaps.values()]
+    gaps = [compare_changes(results, pairs["uam"], pairs[v]) for v in lost if v != "uam"]
+    verdicts = [greater(gap[0]) for gap in gaps if gap is not None]
     verdict: Verdict = "unresolved"
     if all(v == "supported" for v in verdicts):
         verdict = "supported"
     elif "contradicted" in verdicts:
         verdict = "contradicted"
-    numbers = ", ".join(f"{v} {points(e, sign=False)}" for v, e in lost.items())
-    numbers = f"lost by freezing: {numbers}"
-    return verdict, numbers, basis
+    numbers = ", ".join(f"{v} {points(gap, sign=False)}" for v, (gap, _) in lost.items())
+    return verdict, f"lost by freezing: {numbers}", lost["uam"][1]
 
 
 def _split_claims(results: Results) -> list[Claim]:

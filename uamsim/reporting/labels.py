@@ -1,6 +1,8 @@
 """How things are called and coloured in tables and figures, and how numbers are written."""
 
-from uamsim.reporting.statistics import Estimate
+from collections.abc import Callable
+
+from uamsim.statistics import Estimate
 
 _VARIANT_TITLES = {
     "no_dorsal": "No dorsal expert",
@@ -84,16 +86,8 @@ def variant_colours(variants: list[str]) -> dict[str, str]:
 def interval_text(estimate: Estimate, *, percent: bool = True) -> str:
     """Writes "74% [66, 81]", or "0.42 [0.31, 0.53]"; without an interval only the value."""
     if percent:
-        text = f"{100 * estimate.value:.0f}%"
-        if estimate.interval is not None:
-            low, high = estimate.interval
-            text += f" [{100 * low:.0f}, {100 * high:.0f}]"
-        return text
-    text = _signed(f"{estimate.value:.2f}")
-    if estimate.interval is not None:
-        low, high = estimate.interval
-        text += " [" + _signed(f"{low:.2f}") + ", " + _signed(f"{high:.2f}") + "]"
-    return text
+        return _with_ends(f"{100 * estimate.value:.0f}%", estimate, lambda v: f"{100 * v:.0f}")
+    return _with_ends(_signed(f"{estimate.value:.2f}"), estimate, lambda v: _signed(f"{v:.2f}"))
 
 
 def points(estimate: Estimate, *, sign: bool = True) -> str:
@@ -103,10 +97,13 @@ def points(estimate: Estimate, *, sign: bool = True) -> str:
     def write(value: float) -> str:
         return _signed(format(100 * value + 0.0, form))
 
-    text = write(estimate.value)
-    if estimate.interval is not None:
-        text += f" [{write(estimate.interval[0])}, {write(estimate.interval[1])}]"
-    return text + " points"
+    return _with_ends(write(estimate.value), estimate, write) + " points"
+
+
+def _with_ends(text: str, estimate: Estimate, write: Callable[[float], str]) -> str:
+    if not estimate.is_bounded:
+        return text
+    return f"{text} [{write(estimate.ci_low)}, {write(estimate.ci_high)}]"
 
 
 def duration(seconds: float) -> str:

@@ -1,5 +1,6 @@
 """results.json: its check, and the questions that the report asks it."""
 
+import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 import jsonschema
 
 from uamsim.errors import ResultsError
-from uamsim.reporting.statistics import Estimate, over_seeds, rate, wider
+from uamsim.statistics import Estimate, over_seeds, rate, wider
 
 Row = dict[str, Any]
 
@@ -197,16 +198,11 @@ class Results:
         if not rows:
             return None
         pooled = pool(rows, confidence=confidence)
-        by_seed = seed_rates(rows)
-        if len(by_seed) < 2:
-            return pooled
-        between = over_seeds(list(by_seed.values()), confidence=confidence)
-        assert between.low is not None
-        assert between.high is not None
+        between = over_seeds(list(seed_rates(rows).values()), confidence=confidence)
         hull = wider(pooled, between)
-        assert hull.interval is not None
-        low, high = hull.interval
-        return Estimate(value=pooled.value, low=max(0.0, low), high=min(1.0, high), n=pooled.n)
+        return dataclasses.replace(
+            hull, ci_low=max(0.0, hull.ci_low), ci_high=min(1.0, hull.ci_high)
+        )
 
     def retention(self, variant: str, mode: str) -> list[Row]:
         """Retention rows of one variant and mode, one a training seed."""
@@ -246,7 +242,7 @@ class Results:
 def pool(rows: Sequence[Row], *, confidence: float = 0.95) -> Estimate:
     """All episodes of these rows together, with Wilson's interval."""
     successes, episodes = sum(r["successes"] for r in rows), sum(r["episodes"] for r in rows)
-    return rate(successes, episodes, confidence=confidence)
+    return rate(successes, episodes, confidence=confidence).estimate
 
 
 def seed_rates(rows: Sequence[Row]) -> dict[int, float]:

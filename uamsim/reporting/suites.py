@@ -8,8 +8,8 @@ from uamsim.reporting.labels import (
     variant_title,
 )
 from uamsim.reporting.results import Results, Row
-from uamsim.reporting.statistics import Estimate
 from uamsim.reporting.tables import Table
+from uamsim.statistics import Estimate
 
 _VERDICTS = {"first": "worse", "second": "better", "equivalent": "equivalent"}
 
@@ -51,16 +51,16 @@ def comparison_table(results: Results) -> Table:
             ]
             for row in results.raw.get("comparisons", ())
         ],
-        note="Paired bootstrap with 95% interval; exact test; anytime-valid test at 0.05 with the "
+        note="The row's policy minus the one beside it, with Bonett and Price's 95% interval; "
+        "exact test; anytime-valid test at 0.05 with the "
         "pair at which it could have stopped. Each row is a test by itself: of 20 without a "
         "difference one is expected below 0.05.",
     )
 
 
 def _estimate(row: Row, value: float, interval: str) -> Estimate:
-    return Estimate(
-        value=value, low=row[f"{interval}_low"], high=row[f"{interval}_high"], n=row["episodes"]
-    )
+    low, high = row[f"{interval}_low"], row[f"{interval}_high"]
+    return Estimate(value=value, ci_low=low, ci_high=high, n=row["episodes"])
 
 
 def _verdict(row: Row) -> str:

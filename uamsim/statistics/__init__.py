@@ -1,5 +1,7 @@
 """Intervals on success rates, comparisons of policies on the same episodes, and planning.
 
+Every difference is the second's value minus the first's.
+
 For an evaluation engine: ``success_rates`` and ``suite_average`` of what is finished, and one
 ``SequentialComparison`` for two policies that run the same episodes and may stop early.
 """
@@ -19,7 +21,6 @@ from uamsim.statistics.intervals import (
     suite_average,
     wilson_interval,
 )
-from uamsim.statistics.lines import comparison_lines
 from uamsim.statistics.paired import (
     Comparison,
     compare,
@@ -32,6 +33,7 @@ from uamsim.statistics.planning import (
     power_of,
     resolvable_difference,
 )
+from uamsim.statistics.seeds import difference, over_seeds, wider
 from uamsim.statistics.sequential import SequentialComparison, Verdict
 
 __all__ = [
@@ -45,16 +47,18 @@ __all__ = [
     "average_length",
     "chain_result",
     "compare",
-    "comparison_lines",
+    "difference",
     "episodes_for",
     "interaction",
     "is_chain",
     "mcnemar_exact",
+    "over_seeds",
     "paired_difference",
     "power_of",
     "rate",
     "resolvable_difference",
     "success_rates",
     "suite_average",
+    "wider",
     "wilson_interval",
 ]

@@ -100,4 +100,4 @@ def average_length(lengths: Sequence[int], longest: int, *, confidence: float = 
     variance = (count * float(shares.var()) + most) / (count + 1) / count
     effective = max(count, most / variance) if variance > 0 else count
     low, high = wilson(mean, effective, float(stats.norm.ppf(0.5 + confidence / 2)))
-    return Estimate(value=longest * mean, ci_low=longest * low, ci_high=longest * high)
+    return Estimate(value=longest * mean, ci_low=longest * low, ci_high=longest * high, n=count)

@@ -10,10 +10,10 @@ from uamsim.statistics.intervals import Estimate
 
 
 def interaction(
-    plain: Sequence[bool],
-    first: Sequence[bool],
-    second: Sequence[bool],
-    both: Sequence[bool],
+    plain: Sequence[float],
+    first: Sequence[float],
+    second: Sequence[float],
+    both: Sequence[float],
     *,
     confidence: float = 0.95,
 ) -> Estimate:
@@ -23,7 +23,8 @@ def interaction(
     that all four cells share; the interval is Student's over seeds.
 
     Args:
-        plain: success without either factor, one a seed.
+        plain: success without either factor, one a seed; a share where a seed was run several
+            times.
         first: with the first factor alone, on the same seeds.
         second: with the second alone.
         both: with both.
@@ -39,7 +40,7 @@ def interaction(
     a, b, c, d = cells
     contrast = (d - b) - (c - a)
     if not contrast.any():
-        return Estimate(value=0.0, ci_low=0.0, ci_high=0.0)
+        return Estimate(value=0.0, ci_low=0.0, ci_high=0.0, n=lengths[0])
     low, high = stats.t.interval(
         confidence, len(contrast) - 1, loc=contrast.mean(), scale=stats.sem(contrast)
     )
@@ -47,4 +48,5 @@ def interaction(
         value=float(contrast.mean()),
         ci_low=float(low),
         ci_high=float(high),
+        n=lengths[0],
     )

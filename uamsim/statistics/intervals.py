@@ -1,5 +1,6 @@
 """Intervals on success rates, of one task and of a suite of tasks."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -21,14 +22,32 @@ class Rate:
     ci_low: float
     ci_high: float
 
+    @property
+    def estimate(self) -> "Estimate":
+        """The rate as a value with an interval."""
+        return Estimate(value=self.rate, ci_low=self.ci_low, ci_high=self.ci_high, n=self.episodes)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A value with an interval."""
+    """A value with an interval.
+
+    Attributes:
+        value: the point estimate.
+        ci_low: lower end; minus infinity where the data exclude nothing (one training seed).
+        ci_high: upper end; likewise infinity.
+        n: observations behind it: episodes, pairs of them, tasks done, or training seeds.
+    """
 
     value: float
     ci_low: float
     ci_high: float
+    n: int
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the data allow an interval."""
+        return math.isfinite(self.ci_low) and math.isfinite(self.ci_high)
 
 
 def check_share(name: str, value: float) -> None:
@@ -126,14 +145,14 @@ def suite_average(
     low, high = wilson(mean, effective, float(stats.norm.ppf(0.5 + confidence / 2)))
     if over == "task_population":
         if count < 2:
-            return Estimate(value=mean, ci_low=0.0, ci_high=1.0)
+            return Estimate(value=mean, ci_low=0.0, ci_high=1.0, n=int(episodes.sum()))
         variance = float(np.var(successes / episodes, ddof=1)) / count
         effective = mean * (1 - mean) / variance if variance > 0 else plain
         quantile = float(stats.t.ppf(0.5 + confidence / 2, count - 1))
         wide = wilson(mean, effective, quantile)
         # Few tasks may agree by chance; what is said of all of them holds of these at least.
         low, high = min(low, wide[0]), max(high, wide[1])
-    return Estimate(value=mean, ci_low=low, ci_high=high)
+    return Estimate(value=mean, ci_low=low, ci_high=high, n=int(episodes.sum()))
 
 
 def wilson(p: float, n: float, quantile: float) -> tuple[float, float]:

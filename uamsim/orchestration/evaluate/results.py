@@ -21,10 +21,10 @@ from uamsim.orchestration.tasks import customs_of
 from uamsim.orchestration.trials.measuring import rate_fields
 from uamsim.reporting.comparable import world_lines
 from uamsim.reporting.tensorboard import TensorBoardLog
+from uamsim.reporting.terminal import comparison_lines
 from uamsim.statistics import (
     Comparison,
     compare,
-    comparison_lines,
     rate,
     suite_average,
 )

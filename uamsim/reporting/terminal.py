@@ -44,7 +44,7 @@ def _verdict(c: Comparison) -> str:
 def _notes(found: Sequence[Comparison], alpha: float) -> list[str]:
     confidence = f"{100 * (1 - alpha):g}%"
     lines = [
-        f"{confidence} intervals in points: Wilson's of a rate, a paired bootstrap's of the "
+        f"{confidence} intervals in points: Wilson's of a rate, Bonett and Price's of the "
         "difference,",
         "a confidence sequence's beside the sequential verdict. p is McNemar's, exact.",
     ]
