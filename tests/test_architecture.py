@@ -20,6 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "lexicon",
             "runtime",
             "simulators",
+            "simulated",
             "statistics",
             "storage",
         }

@@ -231,20 +231,6 @@ def batch_key(policy: Policy, item: PolicyInput) -> Hashable:
     return policy.batch_key(item) if isinstance(policy, KeyedPolicy) else None
 
 
-@runtime_checkable
-class ChunkedEnv(Protocol):
-    """An environment that steps a whole chunk and renders once, at its end."""
-
-    def step_chunk(
-        self, actions: Float32[np.ndarray, "T A"]
-    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Physics for every action until the episode ends; one observation, of the last state.
-
-        The same states and final frame as calling ``step`` T times.
-        """
-        ...
-
-
 class ActionBatch(TypedDict):
     """A training batch of action data, as numpy arrays; no tensor library is implied.
 

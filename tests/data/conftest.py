@@ -6,15 +6,16 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from uamsim.contract import ACTION_DIM, SceneFacts, SceneThing
+from uamsim.contract import ACTION_DIM, Observation, SceneFacts, SceneThing
 from uamsim.data.config import DemonstrationConfig
 from uamsim.data.demonstrations import collect_demonstrations
+from uamsim.simulated import SimulatedEnv
 
 TASK_ID = "uamsim/FakeTask-v0"
 SCENE_ID = "uamsim/FakeScene-v0"
 
 
-class FakeTask(gym.Env):
+class FakeTask(SimulatedEnv):
     """Counts to a length that the seed decides; every fourth seed fails."""
 
     def __init__(self, *, control, cameras, image_size, render_profile):
@@ -24,7 +25,7 @@ class FakeTask(gym.Env):
         self.observation_space = gym.spaces.Dict()
         self.action_space = gym.spaces.Box(-1, 1, (ACTION_DIM,))
 
-    def _observe(self):
+    def _observe(self) -> Observation:
         pos = np.zeros(ACTION_DIM, np.float32)
         pos[0] = self.seen / 100
         shade = 30 + 3 * (self.seen // 5)

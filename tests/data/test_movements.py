@@ -4,17 +4,18 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from uamsim.contract import steps_per_frame
+from uamsim.contract import Observation, steps_per_frame
 from uamsim.data.config import DemonstrationConfig
 from uamsim.data.demonstrations import collect_demonstrations
 from uamsim.data.lerobot import LeRobotDataset
 from uamsim.errors import ConfigError
 from uamsim.orchestration.worlds.collect import CollectionRequest
+from uamsim.simulated import SimulatedEnv
 
 NUM_STEPS = 7
 
 
-class Movements(gym.Env):
+class Movements(SimulatedEnv):
     """Succeeds after a number of movements; the state is what was moved so far."""
 
     metadata = {"render_fps": 30}  # noqa: RUF012 - as gym.Env has it
@@ -29,7 +30,7 @@ class Movements(gym.Env):
         self.state, self.steps = np.zeros(15, np.float32), 0
         return self.observe(), {"is_success": False, "instruction": "move"}
 
-    def observe(self):
+    def observe(self) -> Observation:
         picture = np.full((*self.image_size, 3), 30 * self.steps, np.uint8)
         return {"pixels": dict.fromkeys(self.cameras, picture), "agent_pos": self.state.copy()}
 

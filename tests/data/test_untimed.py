@@ -4,17 +4,18 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from uamsim.contract import steps_per_frame
+from uamsim.contract import Observation, steps_per_frame
 from uamsim.data.config import DemonstrationConfig
 from uamsim.data.demonstrations import collect_demonstrations
 from uamsim.data.lerobot import LeRobotDataset
 from uamsim.errors import ConfigError
 from uamsim.orchestration.worlds.collect import CollectionRequest
+from uamsim.simulated import SimulatedEnv
 
 NUM_STEPS = 7
 
 
-class Targets(gym.Env):
+class Targets(SimulatedEnv):
     """Succeeds at the last of the expert's targets; the state is the last target."""
 
     metadata = {"render_fps": 17}  # noqa: RUF012 - as gym.Env has it
@@ -30,7 +31,7 @@ class Targets(gym.Env):
         self.state = np.zeros(14, np.float32)
         return self.observe(), {"is_success": False, "instruction": "go"}
 
-    def observe(self):
+    def observe(self) -> Observation:
         picture = np.zeros((*self.image_size, 3), np.uint8)
         return {"pixels": dict.fromkeys(self.cameras, picture), "agent_pos": self.state.copy()}
 

@@ -11,7 +11,6 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import uamsim_envs
-from uamsim.contract import ChunkedEnv
 from uamsim.errors import (
     ConfigError,
     InvalidActionError,
@@ -20,6 +19,7 @@ from uamsim.errors import (
 )
 from uamsim.perturbations.axes.objects import Distractors, NovelObject, NovelPair
 from uamsim.perturbations.values import Perturbation
+from uamsim.simulated import SimulatedEnv
 from uamsim_envs import rendering
 from uamsim_envs.aloha.base import AlohaEnv
 
@@ -84,7 +84,7 @@ def test_registration_imports_no_mujoco() -> None:
 @pytest.mark.parametrize("control", ["ee", "joint"])
 def test_observation_and_info_are_the_contract(env_id: str, control: str, make: Make) -> None:
     env = make(env_id, control=control, cameras=("primary", "left_wrist", "right_wrist", "top"))
-    assert isinstance(env, ChunkedEnv)
+    assert isinstance(env, SimulatedEnv)
     observation, info = env.reset(seed=0)
     assert env.observation_space.contains(observation)
     assert list(observation["pixels"]) == ["primary", "left_wrist", "right_wrist", "top"]

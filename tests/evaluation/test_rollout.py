@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from uamsim.contract import (
-    ChunkedEnv,
     KeyedPolicy,
     Observation,
     Policy,
@@ -29,6 +28,7 @@ from uamsim.evaluation.controls import (
 )
 from uamsim.evaluation.environments import EnvPool, make_env
 from uamsim.evaluation.rollout import Clip, iter_unit, run_unit, running_seeds
+from uamsim.simulated import SimulatedEnv
 from uamsim.testing.envs import REACH_ID
 from uamsim.testing.policies import BrokenPolicy, ReachPolicy
 
@@ -47,7 +47,7 @@ def unit(seeds: tuple[int, ...], **changes) -> RolloutUnit:
 
 def test_fakes_keep_the_contract():
     assert isinstance(ReachPolicy(), Policy)
-    assert isinstance(make_env(unit((1,))).unwrapped, ChunkedEnv)
+    assert isinstance(make_env(unit((1,))).unwrapped, SimulatedEnv)
 
 
 def test_a_good_policy_succeeds_and_records_say_all():

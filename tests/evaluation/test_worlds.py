@@ -14,7 +14,8 @@ from uamsim.evaluation.backends.jobs import OnRecord, RolloutJob
 from uamsim.evaluation.backends.ledger import Ledger
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.evaluation.controls import ControlFactory
-from uamsim.evaluation.environments import EnvPool, identify, make_env, prepare, world_rows
+from uamsim.evaluation.environments import EnvPool, identify, make_env, world_rows
+from uamsim.simulated import simulated
 from uamsim.testing.envs import REACH_ID, ReachEnv
 
 FOREIGN = "uamsim_test/Foreign-v0"
@@ -26,7 +27,6 @@ class Foreign(ReachEnv):
     assets: ClassVar[str] = "made up"
     closed: ClassVar[list[str]] = []
     kept_idle = False
-    comparable = False
 
     @property
     def identity(self) -> dict[str, str]:
@@ -135,5 +135,5 @@ def test_a_foreign_world_is_used_up_before_the_next(
 
 def test_what_takes_long_is_done_in_parts() -> None:
     env = make_env(unit())
-    assert len(list(prepare(env, 3))) == 3
-    assert not list(prepare(make_env(replace(unit(), env_id=REACH_ID)), 3))
+    assert len(list(simulated(env).prepare(3))) == 3
+    assert not list(simulated(make_env(replace(unit(), env_id=REACH_ID))).prepare(3))

@@ -98,10 +98,10 @@ def test_check_finds_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     real = split_checks.play_expert
 
     def leaky(env_id: str, seeds: range, **options: object) -> list:
-        return real(env_id, seeds, split="novel_object", max_steps=0)
+        return real(env_id, seeds, split="novel_object", only_reset=True)
 
     def broken(jobs: list[tuple[str, str]], seeds: range, **options: object) -> list:
-        played = [real(env_id, seeds, split=split, max_steps=0) for env_id, split in jobs]
+        played = [real(env_id, seeds, split=split, only_reset=True) for env_id, split in jobs]
         for episode in played[0]:
             object.__setattr__(episode.record, "success", True)
         for episode in played[1]:

@@ -1,7 +1,5 @@
 """One seed of a scripted demonstration, recorded in whatever process it is, and kept at once."""
 
-import itertools
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from uamsim.data.lerobot_writer import EpisodeData
 from uamsim.data.pieces import read_piece, write_piece
 from uamsim.data.video import ClipWriter
 from uamsim.errors import ConfigError, SceneError
+from uamsim.simulated import SimulatedEnv, expert_episode, simulated
 
 _env: tuple[tuple[Any, ...], gym.Env[Any, Any]] | None = None
 """The environment of this process, kept from seed to seed because compiling it takes long."""
@@ -48,7 +47,7 @@ def record_seed(
         StorageError: the disk is full.
     """
     env = _open_env(config, perturbations, env_id)
-    timed = getattr(env.unwrapped, "timed", True)
+    timed = simulated(env).timed
     if timed != config.timed:
         raise ConfigError(
             f"an action of {env_id} takes {'a fixed' if timed else 'no fixed'} time; set "
@@ -127,7 +126,7 @@ def _open_env(
     return env
 
 
-def actions_per_frame(env: gym.Env[Any, Any], fps: int) -> int:
+def actions_per_frame(env: SimulatedEnv, fps: int) -> int:
     """Actions of the expert from one kept frame to the next.
 
     Args:
@@ -137,9 +136,8 @@ def actions_per_frame(env: gym.Env[Any, Any], fps: int) -> int:
     Raises:
         ConfigError: there are not so many.
     """
-    world: Any = env.unwrapped
-    if getattr(world, "timed", True):
-        return steps_per_frame(getattr(world, "control", "ee"), fps)
+    if env.timed:
+        return steps_per_frame(env.control, fps)
     stride = round(env.metadata["render_fps"] / fps)
     if stride < 1:
         raise ConfigError(
@@ -158,7 +156,7 @@ def record_episode(
     actions are movements makes none and leaves the gripper as it is.
 
     Args:
-        env: with ``expert`` and ``step_chunk``.
+        env: with an expert.
         env_id: its name, kept with the episode.
         seed: of the episode and of the expert.
         fps: frames a second that are kept.
@@ -170,41 +168,28 @@ def record_episode(
         ConfigError: actions are movements, and the environment takes another number a second; or
             it is untimed and has fewer.
     """
-    world: Any = env.unwrapped
-    control: Control = getattr(world, "control", "ee")
-    stride = actions_per_frame(env, fps)
+    world = simulated(env)
+    control, stride = world.control, actions_per_frame(world, fps)
     if control == "relative" and fps != env.metadata["render_fps"]:
         raise ConfigError(
             f"{env_id} takes {env.metadata['render_fps']} movements a second, all of which are "
             f"kept; set fps to {env.metadata['render_fps']}, not {fps}."
         )
-    observation, info = env.reset(seed=seed)
-    instruction = info["instruction"]
-    expert = world.expert(np.random.default_rng([seed, 1]))
     states: list[np.ndarray] = []
     actions: list[np.ndarray] = []
-    clips = {camera: ClipWriter() for camera in observation["pixels"]}
-
-    def keep() -> None:
-        states.append(np.array(observation["agent_pos"], dtype=np.float32))
-        for camera, picture in observation["pixels"].items():
-            clips[camera].add(picture)
-
-    ended = False
-    while not ended:
-        keep()
-        taken, result = _play(world, expert, stride)
-        if result is not None:
-            observation, _, terminated, truncated, info = result
-            ended = terminated or truncated
-        ended = ended or len(taken) < stride
-        if len(taken):
-            actions.append(np.array(taken[-1], dtype=np.float32))
+    clips: dict[str, ClipWriter] = {}
+    instruction, success = "", False
+    for moment in expert_episode(world, seed, stride):
+        if len(moment.actions):
+            actions.append(np.array(moment.actions[-1], dtype=np.float32))
         else:
-            actions.append(_hold(control, actions[-1] if actions else states[-1]))
-    if not info["is_success"]:
+            instruction = moment.info["instruction"]
+        states.append(np.array(moment.observation["agent_pos"], dtype=np.float32))
+        for camera, picture in moment.observation["pixels"].items():
+            clips.setdefault(camera, ClipWriter()).add(picture)
+        success = moment.info["is_success"]
+    if not success or not actions:
         return None
-    keep()
     actions.append(_hold(control, actions[-1]))
     episode = EpisodeData(
         env_id=env_id,
@@ -219,23 +204,3 @@ def record_episode(
 def _hold(control: Control, last: np.ndarray) -> np.ndarray:
     """The action that stays: where it is, or of a movement all but the gripper's last number."""
     return last * (np.arange(len(last)) == len(last) - 1) if control == "relative" else last
-
-
-def _play(
-    world: Any, expert: Iterator[np.ndarray], num_steps: int
-) -> tuple[Sequence[np.ndarray], Any]:
-    """Steps the expert's next actions, and what the last step returned; None without any.
-
-    An environment with ``play`` renders once for all of them; any other, once for each.
-    """
-    if hasattr(world, "play"):
-        taken, result = world.play(expert, num_steps)
-        return taken, (result if len(taken) else None)
-    actions: list[np.ndarray] = []
-    result = None
-    for action in itertools.islice(expert, num_steps):
-        actions.append(np.array(action, dtype=np.float32))
-        result = world.step_chunk(actions[-1][None])
-        if result[2] or result[3]:
-            break
-    return actions, result

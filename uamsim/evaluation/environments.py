@@ -2,17 +2,18 @@
 
 import copy
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 
-from uamsim.contract import CONTROL_HZ, canonical_json, content_hash
+from uamsim.contract import canonical_json, content_hash
 from uamsim.errors import ConfigError, MissingDependencyError, UnknownNameError
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.perturbations.splits import find_split
+from uamsim.simulated import SimulatedEnv, simulated
 
 
 class EnvPool:
@@ -39,7 +40,7 @@ class EnvPool:
         while len(envs) < count:
             envs.append(make_env(unit))
         for old in [old for old in self._envs if old != key]:
-            if not all(getattr(env.unwrapped, "kept_idle", True) for env in self._envs[old]):
+            if not all(simulated(env).kept_idle for env in self._envs[old]):
                 self._close(old)
         return envs[:count]
 
@@ -125,7 +126,9 @@ def _world_of(unit: RolloutUnit) -> dict[str, Any] | None:
     entry = find_spec(unit.env_id).entry_point
     made_by = load_env_creator(entry) if isinstance(entry, str) else entry
     # Only worlds with an identity are made here; they start nothing before their first reset.
-    if not hasattr(made_by, "identity"):
+    if not isinstance(made_by, type) or not issubclass(made_by, SimulatedEnv):
+        return None
+    if not made_by.has_identity():
         return None
     env = make_env(replace(unit, world=None))
     try:
@@ -135,11 +138,11 @@ def _world_of(unit: RolloutUnit) -> dict[str, Any] | None:
 
 
 def _describe(env: gym.Env) -> dict[str, Any]:
-    world: Any = env.unwrapped
+    world = simulated(env)
     return {
         **world.identity,
         "renderer": world.render_profile,
-        "comparable": bool(world.comparable),
+        "comparable": world.comparable,
     }
 
 
@@ -147,21 +150,3 @@ def world_rows(units: Sequence[RolloutUnit]) -> list[dict[str, Any]]:
     """A row for each environment that says what it is made of, of ``identify``'s units."""
     found = {(u.env_id, canonical_json(u.world)): u.world for u in units if u.world is not None}
     return [{"env_id": env_id, **world} for (env_id, _), world in found.items()]
-
-
-def control_hz(env: gym.Env) -> float | None:
-    """Actions a second that the environment takes; None where each takes as long as it needs."""
-    if not getattr(env.unwrapped, "timed", True):
-        return None
-    return env.metadata.get("render_fps", CONTROL_HZ)
-
-
-def prepare(env: gym.Env, seed: int) -> Iterator[None]:
-    """Lets an environment that takes long before it can lay out an episode do what it has to.
-
-    Yields:
-        After each part of it, as a sign of life.
-    """
-    world: Any = env.unwrapped
-    if hasattr(world, "prepare"):
-        yield from world.prepare(seed)

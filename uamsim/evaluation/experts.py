@@ -12,8 +12,9 @@ import numpy as np
 
 from uamsim.contract import EpisodeRecord
 from uamsim.evaluation.config import RolloutUnit
-from uamsim.evaluation.environments import EnvPool, make_env, prepare
+from uamsim.evaluation.environments import EnvPool, make_env
 from uamsim.evaluation.rollout import Clip, film_stride
+from uamsim.simulated import expert_episode, simulated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,34 +47,29 @@ class ExpertPlayer:
         (env,) = pool.get(unit, 1)
         yield None
         for seed in unit.seeds:
-            yield from prepare(env, seed)
-            yield _play(env, unit, seed, None).record
+            yield from simulated(env).prepare(seed)
+            yield play_one(env, unit, seed).record
 
 
 def film_expert(env: gym.Env, camera: str, record: EpisodeRecord) -> Clip:
     """An expert's episode again, in an environment that shows the camera."""
-    world: Any = env.unwrapped
-    observation, info = env.reset(seed=record.seed)
-    expert = world.expert(np.random.default_rng([record.seed, 1]))
-    frames, stride = [observation["pixels"][camera].copy()], film_stride(env)
-    told = [str(info["instruction"])]
-    for _ in range(-(-record.num_steps // stride)):
-        _, (observation, _, _, _, info) = world.play(expert, stride)
-        frames.append(observation["pixels"][camera].copy())
-        told.append(str(info["instruction"]))
+    frames, told = list[np.ndarray](), list[str]()
+    for moment in expert_episode(simulated(env), record.seed, film_stride(env)):
+        frames.append(moment.observation["pixels"][camera].copy())
+        told.append(str(moment.info["instruction"]))
     return Clip(record=record, frames=np.stack(frames), told=told)
 
 
 def play_expert(
-    env_id: str, seeds: Iterable[int], *, split: str = "in_domain", max_steps: int | None = None
+    env_id: str, seeds: Iterable[int], *, split: str = "in_domain", only_reset: bool = False
 ) -> list[ExpertEpisode]:
     """Plays an expert, nothing rendered.
 
     Args:
-        env_id: of an environment with ``expert`` and ``play``.
+        env_id: of an environment with an expert.
         seeds: one episode each; the expert's own chance is drawn from the seed too.
         split: as ``perturbations.splits.find_split`` takes it.
-        max_steps: control steps at most; 0 only resets. None takes the environment's limit.
+        only_reset: looks at how episodes begin, and plays none.
 
     Raises:
         UnknownNameError: no such split.
@@ -81,21 +77,24 @@ def play_expert(
     """
     unit = RolloutUnit(env_id=env_id, split=split, seeds=(), env_kwargs={"cameras": ()})
     env = make_env(unit)
-    episodes = [_play(env, unit, seed, max_steps) for seed in seeds]
+    episodes = [play_one(env, unit, seed, only_reset=only_reset) for seed in seeds]
     env.close()
     return episodes
 
 
-def _play(env: gym.Env, unit: RolloutUnit, seed: int, max_steps: int | None) -> ExpertEpisode:
-    world: Any = env.unwrapped
+def play_one(
+    env: gym.Env, unit: RolloutUnit, seed: int, *, only_reset: bool = False
+) -> ExpertEpisode:
+    """Plays one episode of an expert in an environment of the unit's kind."""
+    world = simulated(env)
+    moments = expert_episode(world, seed)
     start = time.perf_counter()
-    _, info = env.reset(seed=seed)
+    info = next(moments).info
     begun = time.perf_counter()
-    goal, scene = info["goal"], info["scene"]
-    reads_back = world.reads_back() if hasattr(world, "reads_back") else None
-    limit = world.max_episode_steps if max_steps is None else max_steps
-    if limit:
-        _, (*_, info) = world.play(world.expert(np.random.default_rng([seed, 1])), limit)
+    goal, scene, reads_back = info["goal"], info["scene"], world.reads_back()
+    if not only_reset:
+        for moment in moments:
+            info = moment.info
     record = EpisodeRecord(
         policy=ExpertPlayer.name,
         env_id=unit.env_id,

@@ -16,7 +16,6 @@ from jaxtyping import Float32, Float64, UInt8
 
 from uamsim.contract import (
     CONTROL_HZ,
-    ChunkedEnv,
     EpisodeRecord,
     Observation,
     Policy,
@@ -30,8 +29,9 @@ from uamsim.errors import (
     SceneError,
 )
 from uamsim.evaluation.config import RolloutUnit
-from uamsim.evaluation.environments import EnvPool, control_hz, make_env, prepare
+from uamsim.evaluation.environments import EnvPool, make_env
 from uamsim.evaluation.realtime import Playback, act_timed
+from uamsim.simulated import simulated
 
 VIDEO_FPS = 10
 
@@ -67,7 +67,7 @@ class _Film:
 
     def advance(self, actions: Float32[np.ndarray, "T A"]) -> None:
         """Steps the chunk in pieces, a picture after each."""
-        env, stride = cast(ChunkedEnv, self._env.unwrapped), film_stride(self._env)
+        env, stride = simulated(self._env), film_stride(self._env)
         for start in range(0, len(actions), stride):
             observation, _, terminated, truncated, info = env.step_chunk(
                 actions[start : start + stride]
@@ -93,7 +93,7 @@ class _Episode:
         instruction_offset: int = 0,
     ) -> None:
         started = time.perf_counter()
-        self.env, self.unit, self.seed = env, unit, seed
+        self.env, self.world, self.unit, self.seed = env, simulated(env), unit, seed
         self._other = (
             _other_instruction(env, seed, instruction_offset) if instruction_offset else None
         )
@@ -106,7 +106,7 @@ class _Episode:
             None
             if unit.realtime is None
             else Playback(
-                unit.realtime, self.observation["agent_pos"], control_hz(env) or CONTROL_HZ
+                unit.realtime, self.observation["agent_pos"], self.world.control_hz or CONTROL_HZ
             )
         )
         self.wall_s = time.perf_counter() - started
@@ -142,8 +142,7 @@ class _Episode:
 
     def advance(self, actions: Float32[np.ndarray, "T A"]) -> None:
         started = time.perf_counter()
-        env = cast(ChunkedEnv, self.env.unwrapped)
-        self.observation, _, terminated, truncated, info = env.step_chunk(actions)
+        self.observation, _, terminated, truncated, info = self.world.step_chunk(actions)
         before = self.step
         self.step = int(info.get("num_steps", min(before + len(actions), self.max_steps)))
         self.info, self.done = info, terminated or truncated
@@ -169,7 +168,7 @@ class _Episode:
             success=bool(self.info["is_success"]),
             stages={name: bool(reached) for name, reached in stages.items()},
             num_steps=self.step,
-            render_profile=str(getattr(self.env.unwrapped, "render_profile", "default")),
+            render_profile=self.world.render_profile,
             wall_s=round(self.wall_s, 4),
         )
 
@@ -194,7 +193,7 @@ def _check_fit(spec: PolicySpec, env: gym.Env, unit: RolloutUnit, seen: Observat
             f"thinking time cannot be charged in {unit.env_id}: a policy whose actions are "
             "movements says nothing of the time in between. Leave realtime out."
         )
-    takes_hz = control_hz(env)
+    takes_hz = simulated(env).control_hz
     if spec.control_hz != takes_hz:
         raise ConfigError(
             f"the policy gives {spec.control_hz} actions a second, {unit.env_id} takes {takes_hz} "
@@ -348,7 +347,7 @@ def iter_unit(
         yield None
         live: dict[int, _Episode] = {}
         for slot in range(count):
-            yield from prepare(envs[slot], waiting[0])
+            yield from simulated(envs[slot]).prepare(waiting[0])
             live[slot] = start(slot)
         if live:
             _check_fit(policy.spec, envs[0], unit, live[0].observation)
@@ -368,7 +367,7 @@ def iter_unit(
                     clips.append(episode.clip(record))
                 yield record
                 if waiting:
-                    yield from prepare(envs[slot], waiting[0])
+                    yield from simulated(envs[slot]).prepare(waiting[0])
                     live[slot] = start(slot)
             yield None
     finally:

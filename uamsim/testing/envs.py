@@ -23,6 +23,7 @@ from uamsim.contract import (
 )
 from uamsim.errors import InvalidActionError, SceneError
 from uamsim.perturbations.values import Perturbation
+from uamsim.simulated import SimulatedEnv, Step
 
 REACH_ID = "uamsim.testing.envs:uamsim_testing/Reach-v0"
 CHAIN_ID = "uamsim.testing.envs:uamsim_testing/ReachChain-v0"
@@ -33,7 +34,7 @@ TOLERANCE = 0.12
 BLOCK = 3
 
 
-class ReachEnv(gym.Env[dict[str, Any], np.ndarray]):
+class ReachEnv(SimulatedEnv):
     """Move the left gripper, a point in the square [-1, 1]^2, onto the named one of two blocks.
 
     Actions 0 and 1 are the place to move to, ``SPEED`` a step at most; the others only have to
@@ -69,12 +70,12 @@ class ReachEnv(gym.Env[dict[str, Any], np.ndarray]):
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    ) -> tuple[Observation, dict[str, Any]]:
         """Two blocks, one on each side, and the centre as the start."""
         super().reset(seed=seed)
         self._lay_out()
         info = self._info() | {"goal": self._goal(), "scene": self._scene()}
-        return dict(self._observation()), info
+        return self._observation(), info
 
     def _lay_out(self) -> None:
         rng = self.np_random
@@ -87,15 +88,12 @@ class ReachEnv(gym.Env[dict[str, Any], np.ndarray]):
         self._pos = np.zeros(ACTION_DIM, np.float32)
         self._steps, self._running = 0, True
 
-    def step(self, action: np.ndarray) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+    def step(self, action: np.ndarray) -> Step:
         """One control step."""
-        observation, reward, terminated, truncated, info = self.step_chunk(action[None])
-        return dict(observation), reward, terminated, truncated, info
+        return self.step_chunk(action[None])
 
-    def step_chunk(
-        self, actions: Float32[np.ndarray, "T A"]
-    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """See ``ChunkedEnv.step_chunk``.
+    def step_chunk(self, actions: Float32[np.ndarray, "T A"]) -> Step:
+        """See ``SimulatedEnv.step_chunk``.
 
         Raises:
             InvalidActionError: not float32 [T >= 1, A], or not finite.
@@ -170,14 +168,12 @@ class ReachChainEnv(ReachEnv):
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    ) -> tuple[Observation, dict[str, Any]]:
         """The first task."""
         self._done, self._steps_before = 0, 0
         return super().reset(seed=seed, options=options)
 
-    def step_chunk(
-        self, actions: Float32[np.ndarray, "T A"]
-    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step_chunk(self, actions: Float32[np.ndarray, "T A"]) -> Step:
         """Goes on with the next task where one is done; drops what is left of the actions."""
         _, reward, terminated, truncated, info = super().step_chunk(actions)
         if info["is_success"]:

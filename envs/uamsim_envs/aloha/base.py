@@ -15,13 +15,13 @@ from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.perturbations.axes.actions import ActionChannel
 from uamsim.perturbations.axes.sensors import Sensors
 from uamsim.perturbations.values import Composition, Parameters, Perturbation
+from uamsim.simulated import SimulatedEnv, Step
 from uamsim_envs.actions import check_actions
 from uamsim_envs.aloha.kinematics import JOINT_RANGE
 from uamsim_envs.aloha.perturbing import CARRIED, Perturber
 from uamsim_envs.aloha.variants import prepare_slots
 from uamsim_envs.aloha.world import CAMERAS, MAX_POSITION, MAX_ROTATION, World, WorldConfig
 from uamsim_envs.info import EpisodeInfo
-from uamsim_envs.rendering import RenderProfile
 
 _NOISE = {
     "ee": np.array([0.0015] * 3 + [0.008] * 3 + [0.0], np.float32),
@@ -39,7 +39,7 @@ def _action_space(control: Control) -> gym.spaces.Box:
     return gym.spaces.Box(np.array(low * 2, np.float32), np.array(high * 2, np.float32))
 
 
-class AlohaEnv(EpisodeInfo, gym.Env[Observation, np.ndarray]):
+class AlohaEnv(EpisodeInfo, SimulatedEnv):
     """Base of the ALOHA environments.
 
     An episode depends on its seed alone, not on earlier episodes. Subclasses lay out an episode
@@ -62,7 +62,7 @@ class AlohaEnv(EpisodeInfo, gym.Env[Observation, np.ndarray]):
         "render_fps": CONTROL_HZ,
     }
     task = "scene"
-    all_cameras: ClassVar[tuple[str, ...]] = CAMERAS
+    all_cameras = CAMERAS
     carried: ClassVar[tuple[type[Perturbation], ...]] = ()
     """What a task can apply besides ``perturbing.CARRIED``."""
 
@@ -88,7 +88,7 @@ class AlohaEnv(EpisodeInfo, gym.Env[Observation, np.ndarray]):
             raise ConfigError(f"max_episode_steps must be at least 1, not {max_episode_steps}.")
         self.control: Control = control
         self.cameras = config.cameras
-        self.render_profile: RenderProfile = config.render_profile
+        self.render_profile = config.render_profile
         self.composition = Composition.of(perturbations)
         self.composition.check_carried(type(self).__name__, (*CARRIED, *self.carried))
         self.max_episode_steps = max_episode_steps
@@ -101,7 +101,7 @@ class AlohaEnv(EpisodeInfo, gym.Env[Observation, np.ndarray]):
         )
         height, width = config.image_size
         picture = gym.spaces.Box(0, 255, (height, width, 3), np.uint8)
-        self.observation_space = gym.spaces.Dict(  # type: ignore[assignment]
+        self.observation_space = gym.spaces.Dict(
             {
                 "pixels": gym.spaces.Dict(dict.fromkeys(config.cameras, picture)),
                 "agent_pos": gym.spaces.Box(-10.0, 10.0, (ACTION_DIM,), np.float32),
@@ -150,9 +150,7 @@ class AlohaEnv(EpisodeInfo, gym.Env[Observation, np.ndarray]):
         self._history = [self.world.data.qpos.copy()]
         return self._observe(), self._info(success=False)
 
-    def step(
-        self, action: Float32[np.ndarray, "14"]
-    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Float32[np.ndarray, "14"]) -> Step:
         """One control step of 20 ms.
 
         Raises:
@@ -160,9 +158,7 @@ class AlohaEnv(EpisodeInfo, gym.Env[Observation, np.ndarray]):
         """
         return self.step_chunk(np.asarray(action)[None])
 
-    def step_chunk(
-        self, actions: Float32[np.ndarray, "T 14"]
-    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step_chunk(self, actions: Float32[np.ndarray, "T 14"]) -> Step:
         """Physics for every action until the episode ends, and one observation, of the end.
 
         The states and the final frame are those of calling ``step`` T times.
@@ -177,13 +173,13 @@ class AlohaEnv(EpisodeInfo, gym.Env[Observation, np.ndarray]):
         return self._advance(iter(actions))
 
     def play(
-        self, actions: Iterator[Float32[np.ndarray, "14"]], max_steps: int
-    ) -> tuple[Float32[np.ndarray, "T 14"], tuple[Observation, float, bool, bool, dict[str, Any]]]:
+        self, actions: Iterator[Float32[np.ndarray, "14"]], max_steps: int | None = None
+    ) -> tuple[Float32[np.ndarray, "T 14"], Step]:
         """Steps actions that are drawn one at a time, so that an expert reads the live state.
 
         Args:
             actions: such as an expert's.
-            max_steps: how many are drawn at most.
+            max_steps: how many are drawn at most; None goes on until the episode or they end.
 
         Returns:
             The actions that were stepped, T <= ``max_steps``, and what ``step_chunk`` returns for
@@ -202,9 +198,7 @@ class AlohaEnv(EpisodeInfo, gym.Env[Observation, np.ndarray]):
         result = self._advance(draw())
         return np.array(taken, np.float32).reshape(-1, ACTION_DIM), result
 
-    def _advance(
-        self, actions: Iterator[np.ndarray]
-    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def _advance(self, actions: Iterator[np.ndarray]) -> Step:
         if self._over is None:
             raise gym.error.ResetNeeded("call reset() before step().")
         reward, terminated, success = 0.0, False, False
@@ -243,14 +237,6 @@ class AlohaEnv(EpisodeInfo, gym.Env[Observation, np.ndarray]):
     def close(self) -> None:
         """Frees the renderer; may be called twice."""
         self.world.close()
-
-    def expert(self, rng: np.random.Generator) -> Iterator[Float32[np.ndarray, "14"]]:
-        """Actions of a scripted expert, one for each control step, from the live state.
-
-        Args:
-            rng: varies its speed and paths.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no task to be expert in.")
 
     def _begin(self, rng: np.random.Generator, options: dict[str, Any]) -> None:
         """Lays out an episode: slots, facts, goal, instruction, stages."""

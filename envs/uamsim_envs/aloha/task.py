@@ -183,7 +183,7 @@ class TaskEnv(AlohaEnv):
             np.random.default_rng(int(seed)) for seed in rng.integers(2**62, size=2)
         )
         self.items = {}
-        spec = new_spec(self.render_profile)
+        spec = new_spec(self.world.config.render_profile)
         self._perturber.prepare(spec)
         self._goal = self._compose(spec, scene_rng)
         self.world.load(compile_spec(spec, self.world.config.image_size))

@@ -49,7 +49,7 @@ class CalvinEnv(HostedEnv):
     controls = ("relative",)
     render_profiles = ("tiny", "egl", "tiny-lowpoly")
     primary = "static"
-    has_expert = True
+    all_cameras = tuple(CAMERAS)
     # Noise of relative actions adds up; over the 10 steps that a draw stays it makes 1.5 mm and
     # 8 mrad a severity, as much as it does to targets.
     action_noise = np.array([0.0075] * 3 + [0.016] * 3 + [0.0], np.float32)
@@ -117,11 +117,6 @@ class CalvinEnv(HostedEnv):
         sizes = {name: image_size or own for name, own in CAMERAS.items()}
         self._spaces(sizes, 15, [-1.0] * 7, [1.0] * 7)
         self._num_episodes = 0
-
-    @property
-    def all_cameras(self) -> tuple[str, ...]:
-        """Names of all cameras of this world."""
-        return tuple(CAMERAS)
 
     def _open(self, host: Host) -> None:
         said = host.call(

@@ -15,15 +15,14 @@ from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.perturbations.axes.actions import ActionChannel
 from uamsim.perturbations.axes.sensors import Sensors
 from uamsim.perturbations.values import Composition, Parameters, Perturbation
+from uamsim.simulated import SimulatedEnv, Step
 from uamsim.simulators import SIMULATORS, Installation, find_installation, install_command
 from uamsim_envs.actions import check_actions
 from uamsim_envs.host.client import Host
 from uamsim_envs.info import EpisodeInfo
 
-Step = tuple[Observation, float, bool, bool, dict[str, Any]]
 
-
-class HostedEnv(EpisodeInfo, gym.Env[Observation, np.ndarray]):
+class HostedEnv(EpisodeInfo, SimulatedEnv):
     """One environment of a foreign simulator, stepped and looked at through its host.
 
     A subclass names its simulator, starts the host (``_open``), lays out episodes (``reset``, which
@@ -109,11 +108,6 @@ class HostedEnv(EpisodeInfo, gym.Env[Observation, np.ndarray]):
         self._stages: dict[str, bool] = {}
         self.drawn: dict[str, Parameters] = {}
 
-    @property
-    @abstractmethod
-    def all_cameras(self) -> tuple[str, ...]:
-        """Names of all cameras of this world."""
-
     @abstractmethod
     def _open(self, host: Host) -> None:
         """Builds the simulator in a host that has just started."""
@@ -165,7 +159,7 @@ class HostedEnv(EpisodeInfo, gym.Env[Observation, np.ndarray]):
         pictures: dict[str, gym.Space[Any]] = {
             camera: gym.spaces.Box(0, 255, (*sizes[camera], 3), np.uint8) for camera in self.cameras
         }
-        self.observation_space = gym.spaces.Dict(  # type: ignore[assignment]
+        self.observation_space = gym.spaces.Dict(
             {
                 "pixels": gym.spaces.Dict(pictures),
                 "agent_pos": gym.spaces.Box(-10.0, 10.0, (proprio_dim,), np.float32),
@@ -215,13 +209,13 @@ class HostedEnv(EpisodeInfo, gym.Env[Observation, np.ndarray]):
         return self._after(*ended)
 
     def play(
-        self, actions: Iterator[Float32[np.ndarray, " A"]], max_steps: int
+        self, actions: Iterator[Float32[np.ndarray, " A"]], max_steps: int | None = None
     ) -> tuple[Float32[np.ndarray, "T A"], Step]:
         """Steps actions that are drawn one at a time, so that an expert reads the live state.
 
         Args:
             actions: such as an expert's.
-            max_steps: how many are drawn at most.
+            max_steps: how many are drawn at most; None goes on until the episode or they end.
 
         Returns:
             The actions that were stepped, T <= ``max_steps``, and what ``step_chunk`` returns for

@@ -83,7 +83,7 @@ class RobosuiteEnv(HostedEnv):
         if name not in TASKS:
             raise UnknownNameError("robosuite task", name, TASKS)
         task = self.spec_of_task = TASKS[name]
-        self.task = task.task
+        self.task, self.all_cameras = task.task, task.cameras
         # A lone thing cannot be told from others by where it is.
         wording = [cls for cls in WORDING if cls is not Reference or len(task.things) > 1]
         objects = (Distractors,) if task.has_room else ()
@@ -105,11 +105,6 @@ class RobosuiteEnv(HostedEnv):
             _ARM_LOW * task.num_arms,
             _ARM_HIGH * task.num_arms,
         )
-
-    @property
-    def all_cameras(self) -> tuple[str, ...]:
-        """Names of all cameras of this world."""
-        return self.spec_of_task.cameras
 
     @property
     def has_expert(self) -> bool:

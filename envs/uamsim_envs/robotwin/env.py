@@ -72,7 +72,7 @@ class RoboTwinEnv(HostedEnv):
     controls = ("joint", "ee")
     render_profiles = ("raster", "raster-shadowless", RAY_TRACED)
     primary = "head"
-    has_expert = True
+    all_cameras = CAMERAS
     timed = False
     # A process of 1 GB.
     kept_idle = False
@@ -154,11 +154,6 @@ class RoboTwinEnv(HostedEnv):
         self._spaces(
             dict.fromkeys(CAMERAS, image_size or IMAGE_SIZE), 2 * len(low), low * 2, high * 2
         )
-
-    @property
-    def all_cameras(self) -> tuple[str, ...]:
-        """Names of all cameras of this world."""
-        return CAMERAS
 
     def _open(self, host: Host) -> None:
         said = host.call(

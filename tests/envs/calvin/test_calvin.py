@@ -15,7 +15,6 @@ from gymnasium.utils.env_checker import check_env
 
 import uamsim
 import uamsim_envs
-from uamsim.contract import ChunkedEnv
 from uamsim.errors import (
     ConfigError,
     InvalidActionError,
@@ -29,6 +28,7 @@ from uamsim.perturbations.axes.actions import ActionDelay
 from uamsim.perturbations.axes.sensors import Latency
 from uamsim.perturbations.language.wording import Pinyin
 from uamsim.perturbations.values import Composition, Perturbation
+from uamsim.simulated import SimulatedEnv
 from uamsim.simulators import find_installation
 from uamsim_envs.calvin.env import CalvinEnv
 from uamsim_envs.calvin.tasks import SCENES
@@ -117,7 +117,7 @@ def test_check_env(make: Make) -> None:
 @pytest.mark.parametrize("scene", SCENES)
 def test_observation_and_info_are_the_contract(scene: str, make: Make) -> None:
     env = make(scene, **LOWPOLY)
-    assert isinstance(env, ChunkedEnv)
+    assert isinstance(env, SimulatedEnv)
     observation, info = env.reset(seed=0, options={"task": "lift_red_block_table"})
     assert env.observation_space.contains(observation)
     shapes = {camera: picture.shape for camera, picture in observation["pixels"].items()}

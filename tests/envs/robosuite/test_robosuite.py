@@ -14,7 +14,6 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import uamsim_envs
-from uamsim.contract import ChunkedEnv
 from uamsim.errors import (
     ConfigError,
     InvalidActionError,
@@ -35,6 +34,7 @@ from uamsim.perturbations.language.wording import (
     Reordered,
     Synonyms,
 )
+from uamsim.simulated import SimulatedEnv
 from uamsim_envs.robosuite.env import RobosuiteEnv
 from uamsim_envs.robosuite.tasks import TASKS
 
@@ -98,7 +98,7 @@ def test_check_env(name: str, make: Make) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_observation_and_info_are_the_contract(name: str, make: Make) -> None:
     env = make(name)
-    assert isinstance(env, ChunkedEnv)
+    assert isinstance(env, SimulatedEnv)
     observation, info = env.reset(seed=0)
     assert env.observation_space.contains(observation)
     assert all(picture.std() > 1.0 for picture in observation["pixels"].values())

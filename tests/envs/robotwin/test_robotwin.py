@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import uamsim_envs
-from uamsim.contract import ChunkedEnv
 from uamsim.errors import (
     ConfigError,
     MissingDependencyError,
@@ -19,6 +18,7 @@ from uamsim.errors import (
     UnknownNameError,
 )
 from uamsim.perturbations.axes.objects import NovelPair
+from uamsim.simulated import SimulatedEnv
 from uamsim.simulators import find_installation
 from uamsim_envs.robotwin.env import RoboTwinEnv
 from uamsim_envs.robotwin.instructions import draw_instruction, is_instruction
@@ -139,7 +139,7 @@ def test_without_a_vulkan_device_the_error_names_the_doctor(
 
 @sim
 def test_observation_and_info_are_the_contract(env: RoboTwinEnv) -> None:
-    assert isinstance(env, ChunkedEnv)
+    assert isinstance(env, SimulatedEnv)
     observation, info = env.reset(seed=3)
     assert env.observation_space.contains(observation)
     assert {c: p.shape for c, p in observation["pixels"].items()} == dict.fromkeys(

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import gymnasium as gym
-import numpy as np
 
-from uamsim.contract import ChunkedEnv, EpisodeRecord, Observation, PolicyInput
+from uamsim.contract import EpisodeRecord, Observation, PolicyInput
 from uamsim.data.recording import actions_per_frame
 from uamsim.evaluation.attention import overlay, write_png
 from uamsim.evaluation.config import RolloutUnit, plan_units
@@ -22,6 +21,7 @@ from uamsim.orchestration.runs.progress import Report
 from uamsim.orchestration.tasks import customs_of
 from uamsim.orchestration.trials.trial import TrialContext, TrialSpec, expand
 from uamsim.reporting.tensorboard import TensorBoardLog
+from uamsim.simulated import SimulatedEnv, expert_episode, simulated
 from uamsim.storage import read_json, write_json
 
 WORLD_SIZE = (240, 360)
@@ -204,12 +204,13 @@ def _goals(context: TrialContext, trial: TrialSpec) -> list[dict[str, Any]]:
     folder = context.out / "media" / "goals" / trial.trial_id
     for env_id in context.spec.evaluation.env_ids:
         env = make_env(_unit(context, env_id, "in_domain", (0,)))
-        stride = actions_per_frame(env, context.spec.demonstrations.fps)
+        world = simulated(env)
+        stride = actions_per_frame(world, context.spec.demonstrations.fps)
         try:
             for number in range(context.spec.media.goals):
                 seed = context.spec.evaluation.seed0 + number
                 item, true = _expert_chunk(
-                    env, seed, chunks=1 + number, horizon=context.spec.model.chunk * stride
+                    world, seed, chunks=1 + number, horizon=context.spec.model.chunk * stride
                 )
                 predicted = policy.predict_goals([item])
                 assert predicted is not None
@@ -232,7 +233,7 @@ def _goals(context: TrialContext, trial: TrialSpec) -> list[dict[str, Any]]:
 
 
 def _expert_chunk(
-    env: gym.Env[Any, Any], seed: int, *, chunks: int, horizon: int
+    env: SimulatedEnv, seed: int, *, chunks: int, horizon: int
 ) -> tuple[PolicyInput, Observation]:
     """What the expert sees before a chunk of its own, and after it.
 
@@ -242,19 +243,10 @@ def _expert_chunk(
         chunks: the chunk's number, from 1; the last one if the expert is done before.
         horizon: actions of the expert in a chunk.
     """
-    observation, info = env.reset(seed=seed)
-    base: Any = env.unwrapped
-    expert = base.expert(np.random.default_rng(seed))
-    step_chunk = cast(ChunkedEnv, base).step_chunk
-    item, after = _input(observation, info, seed, 0), cast(Observation, observation)
-    for step, action in enumerate(itertools.islice(expert, chunks * horizon)):
-        if step and step % horizon == 0:
-            item = _input(after, info, seed, step)
-        # One action at a time: the expert reads the state that its last action led to.
-        after, _, terminated, truncated, info = step_chunk(action[None])
-        if terminated or truncated:
-            break
-    return item, after
+    moments = list(itertools.islice(expert_episode(env, seed, horizon), chunks + 1))
+    before, after = moments[-2:] if len(moments) > 1 else 2 * moments
+    step = horizon * max(0, len(moments) - 2)
+    return _input(before.observation, before.info, seed, step), after.observation
 
 
 def _input(observation: Any, info: dict[str, Any], seed: int, step: int) -> PolicyInput:

@@ -1,9 +1,8 @@
 """What every task of a world looks like: a contact sheet and a video of an expert's episode."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -11,9 +10,13 @@ from PIL import Image, ImageDraw
 
 from uamsim.contract import CONTROL_HZ, EpisodeRecord
 from uamsim.errors import ConfigError, StorageError
-from uamsim.evaluation.rollout import VIDEO_FPS, Clip
+from uamsim.evaluation.config import RolloutUnit
+from uamsim.evaluation.environments import make_env
+from uamsim.evaluation.experts import play_one
+from uamsim.evaluation.rollout import Clip, film_stride
 from uamsim.evaluation.videos import draw_caption, label_font, write_video
 from uamsim.orchestration.tasks import resolve_tasks
+from uamsim.simulated import SimulatedEnv, expert_episode, simulated
 
 MOMENTS: tuple[str, ...] = ("start", "middle", "end")
 _MARGIN = 6
@@ -75,22 +78,24 @@ def make_gallery(world: str, request: GalleryRequest, out: Path) -> list[Exhibit
 
 
 def _exhibit(task: str, env_id: str, request: GalleryRequest, out: Path) -> Exhibit | None:
-    import gymnasium as gym
-
     look = {"image_size": request.image_size, "render_profile": request.render_profile}
-    # Gymnasium's checker wants a picture in every observation.
-    blind = gym.make(env_id, cameras=(), disable_env_checker=True, **look)
-    if not getattr(blind.unwrapped, "has_expert", True):
+    unit = RolloutUnit(
+        env_id=env_id, split="in_domain", seeds=(), env_kwargs={"cameras": (), **look}
+    )
+    # One without cameras plays fast.
+    blind = make_env(unit)
+    world = simulated(blind)
+    if not world.has_expert:
+        blind.close()
         return None
-    cameras = request.cameras or tuple(blind.unwrapped.all_cameras)  # type: ignore[attr-defined]
-    env = gym.make(env_id, cameras=cameras[:1], **look)
+    cameras = request.cameras or world.all_cameras
+    env = make_env(replace(unit, env_kwargs={"cameras": cameras[:1], **look}))
     try:
-        seeds = range(request.seed, request.seed + _SEED_TRIES)
-        records = (_record(blind, env_id, task, seed) for seed in seeds)
-        record = next((r for r in records if r.success), None)
-        if record is None:
-            record = _record(blind, env_id, task, request.seed)
-        film, moments = _film(env, record, cameras)
+        records = [play_one(blind, unit, request.seed).record]
+        while not records[-1].success and len(records) < _SEED_TRIES:
+            records.append(play_one(blind, unit, request.seed + len(records)).record)
+        record = records[-1] if records[-1].success else records[0]
+        film, moments = _film(simulated(env), record, cameras)
     finally:
         env.close()
         blind.close()
@@ -103,40 +108,17 @@ def _exhibit(task: str, env_id: str, request: GalleryRequest, out: Path) -> Exhi
     return Exhibit(task=task, record=record, sheet=sheet, video=video)
 
 
-def _record(env: Any, env_id: str, task: str, seed: int) -> EpisodeRecord:
-    """What comes of an expert's episode; an environment without cameras plays it fast."""
-    env.reset(seed=seed)
-    world = env.unwrapped
-    expert = world.expert(np.random.default_rng([seed, 1]))
-    _, (_, _, _, _, info) = world.play(expert, world.max_episode_steps)
-    return EpisodeRecord(
-        policy="expert",
-        env_id=env_id,
-        task=task,
-        split="in_domain",
-        seed=seed,
-        instruction=info["instruction"],
-        success=bool(info["is_success"]),
-        stages=info["stages"],
-        num_steps=info["num_steps"],
-        render_profile=world.render_profile,
-    )
-
-
 def _film(
-    env: Any, record: EpisodeRecord, cameras: Sequence[str]
+    env: SimulatedEnv, record: EpisodeRecord, cameras: Sequence[str]
 ) -> tuple[np.ndarray, list[dict[str, np.ndarray]]]:
-    """The episode again: ``VIDEO_FPS`` pictures a second, and all cameras at its moments."""
-    observation, _ = env.reset(seed=record.seed)
-    world, stride = env.unwrapped, CONTROL_HZ // VIDEO_FPS
-    expert = world.expert(np.random.default_rng([record.seed, 1]))
-    frames, moments = [observation["pixels"][cameras[0]]], [world.look(cameras)]
+    """The episode again as ``Clip`` has it, and all cameras at its moments."""
+    stride = film_stride(env)
     last = -(-record.num_steps // stride)
-    for step in range(1, last + 1):
-        _, (observation, *_) = world.play(expert, stride)
-        frames.append(observation["pixels"][cameras[0]])
-        if step in (last // 2, last):
-            moments.append(world.look(cameras))
+    frames, moments = list[np.ndarray](), list[dict[str, np.ndarray]]()
+    for step, moment in enumerate(expert_episode(env, record.seed, stride)):
+        frames.append(moment.observation["pixels"][cameras[0]])
+        if step in (0, last // 2, last):
+            moments.append(env.look(cameras))
     return np.stack(frames), moments
 
 

@@ -112,7 +112,7 @@ def _check(
     request: CheckRequest,
 ) -> SplitCheck:
     first = DemonstrationConfig().seed0
-    training = play_expert(env_id, range(first, first + request.training_episodes), max_steps=0)
+    training = play_expert(env_id, range(first, first + request.training_episodes), only_reset=True)
     report = check_leaks(map(_seen, training), map(_seen, episodes))
     return SplitCheck(
         env_id=env_id,
