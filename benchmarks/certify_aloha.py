@@ -18,8 +18,8 @@ import numpy as np
 
 from uamsim.contract import CONTROL_HZ, EpisodeRecord
 from uamsim.evaluation.experts import play_expert
-from uamsim.orchestration.tasks import resolve_tasks
 from uamsim.statistics import wilson_interval
+from uamsim.worlds import resolve_tasks
 
 ROOT = Path(__file__).resolve().parents[1]
 MANIFEST = ROOT / "envs" / "uamsim_envs" / "aloha" / "certified_seeds.json"

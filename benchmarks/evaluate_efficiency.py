@@ -23,7 +23,7 @@ from uamsim.evaluation.backends.ray import RayBackend
 from uamsim.orchestration.evaluate.policies import find_entrants
 from uamsim.orchestration.evaluate.request import EvaluationRequest
 from uamsim.orchestration.evaluate.run import plan_jobs
-from uamsim.orchestration.tasks import resolve_environment
+from uamsim.worlds import resolve_environment
 
 WARM_UP_SEED = 5_000_000
 

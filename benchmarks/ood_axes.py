@@ -31,11 +31,11 @@ from uamsim.evaluation.experts import play_expert
 from uamsim.evaluation.rollout import run_unit
 from uamsim.evaluation.videos import label_font
 from uamsim.orchestration.policies import CheckpointFactory
-from uamsim.orchestration.tasks import resolve_environment
 from uamsim.perturbations.axes import AXES
 from uamsim.perturbations.splits import GRIDS, SPLITS
 from uamsim.perturbations.values import LAYERS, MAX_SEVERITY
 from uamsim.statistics import interaction, mcnemar_exact, rate
+from uamsim.worlds import resolve_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "docs" / "results" / "ood_axes"

@@ -18,12 +18,12 @@ import gymnasium as gym
 import numpy as np
 
 from uamsim.errors import ConfigError
-from uamsim.orchestration.tasks import resolve_environment
 from uamsim.perturbations.axes import AXES
 from uamsim.perturbations.axes.actions import ActionChannel
 from uamsim.perturbations.axes.sensors import Sensors
 from uamsim.perturbations.draw import EpisodeDraw
 from uamsim.perturbations.splits import SPLITS
+from uamsim.worlds import resolve_environment
 from uamsim_envs.aloha import pick_place, press_button
 from uamsim_envs.aloha.perturbing import Perturber
 from uamsim_envs.aloha.variants import Variants

@@ -24,7 +24,7 @@ import gymnasium as gym
 from uamsim.errors import UamsimError
 from uamsim.perturbations.splits import find_split
 from uamsim.statistics import wilson_interval
-from uamsim_envs import ROBOTWIN_PAPER_TASKS
+from uamsim_envs.robotwin.registration import PAPER_TASKS
 
 
 def play(task: str, seeds: Iterable[int], split: str) -> Iterator[dict[str, Any]]:
@@ -56,9 +56,7 @@ def play(task: str, seeds: Iterable[int], split: str) -> Iterator[dict[str, Any]
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--tasks", nargs="+", default=ROBOTWIN_PAPER_TASKS, choices=ROBOTWIN_PAPER_TASKS
-    )
+    parser.add_argument("--tasks", nargs="+", default=PAPER_TASKS, choices=PAPER_TASKS)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--split", default="in_domain", help="such as distractors@3")

@@ -16,9 +16,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-import uamsim_envs
 from uamsim.simulators import find_installation
 from uamsim_envs.calvin.env import CalvinEnv
+from uamsim_envs.calvin.registration import SCENES, SIMULATOR
 from uamsim_envs.host.client import Host
 
 CHUNK = 10
@@ -35,7 +35,7 @@ def make(scene: str, **kwargs: Any) -> CalvinEnv:
 
 
 def make_original(scene: str) -> Host:
-    installation = find_installation("calvin")
+    installation = find_installation(SIMULATOR)
     host = Host(
         "calvin_env",
         "calvin_original:Loop",
@@ -98,7 +98,7 @@ def speed(rounds: int) -> None:
 def states() -> None:
     """Whether the physics is calvin_env's own."""
     print("\n| scene | states that equal calvin_env's to the bit |\n|---|---|")
-    for scene in uamsim_envs.CALVIN_SCENES:
+    for scene in SCENES:
         original, env = make_original(scene), make(scene, render_profile="tiny-lowpoly")
         start, actions = a_demonstration(env)
         theirs = original.call("run", **start, actions=actions)

@@ -35,9 +35,10 @@ def _lacks(simulator: str) -> str:
     """Why a simulator cannot be used, or ""."""
     from uamsim.errors import MissingDependencyError
     from uamsim.simulators import find_installation
+    from uamsim.worlds import find_simulator
 
     try:
-        find_installation(simulator)
+        find_installation(find_simulator(simulator))
     except MissingDependencyError as error:
         return str(error)
     return ""

@@ -23,7 +23,6 @@ from typing import Any
 import mujoco
 import numpy as np
 
-import uamsim_envs
 from uamsim.contract import Goal, SceneFacts, content_hash
 from uamsim.data.config import DemonstrationConfig, SceneChangeConfig, VQAConfig
 from uamsim.data.demonstrations import collect_demonstrations
@@ -44,6 +43,7 @@ from uamsim.perturbations.robotwin import render_robotwin
 from uamsim.perturbations.robotwin_words import ANY
 from uamsim.perturbations.robotwin_words import GOALS as ROBOTWIN_GOALS
 from uamsim.perturbations.splits import SPLITS, find_split
+from uamsim.worlds import WORLDS
 
 RECORD = Path(__file__).with_name("identity.json")
 PLAIN = "in_domain"
@@ -53,7 +53,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "lowpoly": {"render_profile": "tiny-lowpoly"},
 }
 """What stands behind a comma in the name of a case -> arguments of the environment."""
-ALOHA = tuple(uamsim_envs.ENTRY_POINTS)
+ALOHA = tuple(entry.id for entry in WORLDS["aloha"].environments)
 LOWPOLY = f"{PLAIN},lowpoly"
 AXIS_IDS = ("uamsim/AlohaPickPlace-v0", "uamsim/AlohaPickPlaceObjects-v0")
 """Those whose cases are every axis alone, too."""
@@ -358,9 +358,12 @@ def cases(part: str) -> Iterator[tuple[str, str]]:
     """(group, case) of all that ``main`` records of a part."""
     splits = tuple(SPLITS)
     alone = [f"{axis}@{severity}" for axis in AXES for severity in (2, 5)]
-    robosuite = [f"uamsim/Robosuite-{name}-v0" for name in uamsim_envs.ROBOSUITE_TASKS]
-    calvin = [f"uamsim/Calvin-{scene}-v0" for scene in uamsim_envs.CALVIN_SCENES]
-    calvin += [f"uamsim/{name}-D-v0" for name in uamsim_envs.CALVIN_CHAINS]
+    robosuite = [entry.id for entry in WORLDS["robosuite"].environments]
+    calvin = [
+        entry.id
+        for entry in WORLDS["calvin"].environments
+        if not entry.protocol or entry.task == "d"
+    ]
     found: dict[str, Iterable[tuple[str, str]]] = {
         "aloha": product(ALOHA, [*splits, f"{PLAIN},joint", f"{PLAIN},fine"]),
         "axes": product(AXIS_IDS, alone),

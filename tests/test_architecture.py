@@ -23,6 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "simulated",
             "statistics",
             "storage",
+            "worlds",
         }
     ),
     frozenset({"models", "data", "perturbations"}),

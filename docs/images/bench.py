@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from uamsim.orchestration.tasks import resolve_tasks
+from uamsim.worlds import resolve_tasks
 
 COLUMNS, SIZE, SEED, MOMENT = 5, (240, 320), 2, 0.55
 OLD = {"press_button", "pick_place"}

@@ -7,9 +7,10 @@ import pytest
 from uamsim.cli import foreign
 from uamsim.cli.assets import check_assets, hash_assets
 from uamsim.errors import ConfigError
-from uamsim.simulators import SIMULATORS, Installation
+from uamsim.simulators import Installation
+from uamsim.worlds import find_simulator
 
-ROBOTWIN = SIMULATORS["robotwin"]
+ROBOTWIN = find_simulator("robotwin")
 
 
 def make_assets(root: Path) -> Path:
@@ -33,7 +34,7 @@ def test_assets_are_given_or_generated_and_not_both(
 ) -> None:
     source = make_assets(tmp_path) if assets else None
     with pytest.raises(ConfigError, match=message):
-        check_assets(SIMULATORS[name], source, stand_in)
+        check_assets(find_simulator(name), source, stand_in)
 
 
 def test_a_folder_without_the_robot_is_named(tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_without_vulkan_the_doctor_names_a_driver(
     pinned = ROBOTWIN.checkouts[0]
     commits = {pinned.name: pinned.commit, "assets": "ab"}
     there = Installation(python=tmp_path, folder=tmp_path, facts={"commits": commits})
-    monkeypatch.setattr(foreign, "SIMULATORS", {"robotwin": ROBOTWIN})
+    monkeypatch.setattr(foreign, "list_simulators", lambda: {"robotwin": ROBOTWIN})
     monkeypatch.setattr(foreign, "find_installation", lambda name: there)
     found, mends = foreign.examine_simulators(
         lambda code, *, python: (code != ROBOTWIN.drawing, "failed to find a rendering device")

@@ -13,7 +13,7 @@ import pytest
 from uamsim.cli import main
 from uamsim.cli.collect import parse
 from uamsim.data.lerobot import LeRobotDataset
-from uamsim.orchestration.tasks import list_tasks, resolve_tasks, snake_case
+from uamsim.worlds import WORLDS, resolve_tasks
 
 ARGS = ["collect", "aloha", "--tasks", "press_button", "--episodes", "7", "--image-size", "48"]
 ARGS = [*ARGS, "64", "--cameras", "primary", "left_wrist", "--out"]
@@ -76,8 +76,8 @@ def test_options_by_either_name():
     assert parse("aloha", [])[1].workers >= 1
 
 
-def test_tasks_come_from_the_registry():
-    tasks = list_tasks("aloha")
+def test_tasks_come_from_the_world():
+    tasks = WORLDS["aloha"].tasks
     assert tasks["press_button"] == "uamsim_envs:uamsim/AlohaPressButton-v0"
     assert "scene" not in tasks
     assert resolve_tasks("aloha", ()) == tasks
@@ -85,7 +85,6 @@ def test_tasks_come_from_the_registry():
         "pick_place",
         "press_button",
     ]
-    assert snake_case("Stack3Cubes") == "stack3_cubes"
 
 
 def test_killed_and_with_more_workers_it_becomes_the_same(tmp_path, capfd):

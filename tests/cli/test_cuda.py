@@ -7,9 +7,10 @@ import pytest
 
 from uamsim.cli import foreign
 from uamsim.cli.cuda import build_cuda_part
-from uamsim.simulators import CHECKOUTS, SIMULATORS, STAND_IN, Installation
+from uamsim.simulators import CHECKOUTS, STAND_IN, Installation
+from uamsim.worlds import find_simulator
 
-ROBOTWIN = SIMULATORS["robotwin"]
+ROBOTWIN = find_simulator("robotwin")
 PYTHON = """#!/bin/sh
 echo "$SETUPTOOLS_SCM_PRETEND_VERSION|$*" >> "{log}"
 case "$*" in *"{fails}"*) echo "no such kernel" >&2; exit 1;; esac
@@ -100,7 +101,7 @@ def test_the_doctor_names_what_results_lack(
     pinned, cuda = ROBOTWIN.checkouts[0], ROBOTWIN.cuda
     commits = {pinned.name: pinned.commit, "assets": f"ab {STAND_IN}"}
     there = Installation(python=tmp_path, folder=tmp_path, facts={"commits": commits})
-    monkeypatch.setattr(foreign, "SIMULATORS", {"robotwin": ROBOTWIN})
+    monkeypatch.setattr(foreign, "list_simulators", lambda: {"robotwin": ROBOTWIN})
     monkeypatch.setattr(foreign, "find_installation", lambda name: there)
     found, mends = foreign.examine_simulators(
         lambda code, *, python: (code != cuda.trial, "torch finds no CUDA GPU")

@@ -11,7 +11,8 @@ import pytest
 from uamsim.cli import downloads
 from uamsim.cli.assets import place_assets
 from uamsim.errors import MissingDependencyError
-from uamsim.simulators import CHECKOUTS, SIMULATORS, STAND_IN, Assets, Installation, Simulator
+from uamsim.simulators import CHECKOUTS, STAND_IN, Assets, Installation, Simulator
+from uamsim.worlds import find_simulator
 
 SCRIPT = """cd assets
 python _download.py
@@ -57,7 +58,7 @@ def _toy(monkeypatch: pytest.MonkeyPatch) -> Simulator:
         programs=("bash",),
         size="nothing",
     )
-    return dataclasses.replace(SIMULATORS["robotwin"], assets=assets)
+    return dataclasses.replace(find_simulator("robotwin"), assets=assets)
 
 
 def make_folder(root: Path, hub: Path) -> Path:

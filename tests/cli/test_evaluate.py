@@ -22,10 +22,10 @@ from uamsim.orchestration.evaluate import policies as entrants
 from uamsim.orchestration.evaluate.policies import Entrant, find_entrants
 from uamsim.orchestration.evaluate.request import EvaluationRequest
 from uamsim.orchestration.evaluate.run import plan_jobs
-from uamsim.orchestration.tasks import list_tasks, resolve_environments
 from uamsim.serving.server import PolicyServer, ServeConfig
 from uamsim.testing.envs import REACH_ID
 from uamsim.testing.policies import ReachPolicy
+from uamsim.worlds import WORLDS, resolve_environments
 
 SMALL = ["--max-episode-steps", "40", "--workers", "0", "--out"]
 
@@ -225,7 +225,7 @@ def test_a_comparison_of_equals_ends_with_the_episodes_or_within_the_margin(tmp_
 
 
 def test_worlds_tasks_and_ids_are_environments():
-    assert list(resolve_environments(["aloha"])) == list(list_tasks("aloha").values())
+    assert list(resolve_environments(["aloha"])) == list(WORLDS["aloha"].tasks.values())
     found = resolve_environments(["pick_place", REACH_ID, "pick_place"])
     assert list(found.values()) == ["aloha", "uamsim_testing"]
     with pytest.raises(UnknownNameError, match="Did you mean 'uamsim/AlohaPickPlace-v0'"):

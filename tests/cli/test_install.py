@@ -16,13 +16,13 @@ from uamsim.cli.install import install
 from uamsim.errors import ConfigError, MissingDependencyError
 from uamsim.simulators import (
     INSTALLED_FILE,
-    SIMULATORS,
     Checkout,
     Simulator,
     find_installation,
     installed_versions,
 )
 from uamsim.storage import lock
+from uamsim.worlds import WORLDS, WorldSpec, find_simulator, list_simulators
 
 HERE = (sys.version_info.major, sys.version_info.minor)
 
@@ -41,6 +41,13 @@ def simulator(**fields) -> Simulator:
     return Simulator(**(values | fields))
 
 
+def bring_world(monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> None:
+    """A world that needs the simulator, beside those that there are."""
+    list_simulators()
+    toy = WorldSpec(name="toy", package="toy_envs", simulator=simulator)
+    monkeypatch.setitem(WORLDS._values, "toy", toy)
+
+
 @pytest.fixture(name="root", autouse=True)
 def _root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A folder of simulators, and no registry but a folder of wheels."""
@@ -49,7 +56,7 @@ def _root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("UAMSIM_SIMULATORS", str(root))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
-    monkeypatch.setitem(SIMULATORS._values, "toy", simulator())
+    bring_world(monkeypatch, simulator())
     return root
 
 
@@ -64,7 +71,7 @@ def make_wheel(folder: Path, code: str = "") -> None:
 
 
 def test_every_simulator_is_pinned() -> None:
-    for name, entry in SIMULATORS.items():
+    for name, entry in list_simulators().items():
         assert entry.name == name
         assert all("==" in requirement for requirement in entry.requirements)
         pins = dict(requirement.split("==") for requirement in entry.requirements)
@@ -89,7 +96,7 @@ def test_unknown_names(capsys: pytest.CaptureFixture[str]) -> None:
 def test_another_python_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(SIMULATORS._values, "toy", simulator(pythons=((3, 2),)))
+    bring_world(monkeypatch, simulator(pythons=((3, 2),)))
     assert run_uamsim(["install", "toy"]) == 1
     assert "needs Python 3.2" in capsys.readouterr().err
     assert run_uamsim(["install", "toy", "--python", "/no/python"]) == 1
@@ -108,11 +115,11 @@ def test_install_use_and_mend(
     assert run_uamsim(["install", "toy", "--python", sys.executable]) == 1
     assert "does not work: OSError: no libGL" in capsys.readouterr().err
     with pytest.raises(MissingDependencyError, match="Run: uamsim install toy"):
-        find_installation("toy")
+        find_installation(find_simulator("toy"))
     make_wheel(tmp_path / "wheels")
     assert run_uamsim(["install", "toy"]) == 0
     assert "toy works" in capsys.readouterr().out
-    found = find_installation("toy")
+    found = find_installation(find_simulator("toy"))
     subprocess.run([found.python, "-I", "-c", "import toysim"], check=True)
     assert run_uamsim(["install", "toy"]) == 0
     assert "is installed" in capsys.readouterr().out
@@ -128,7 +135,7 @@ def test_an_environment_with_other_pins_is_not_used(root: Path) -> None:
     facts = {"python": "3.11", "requirements": ["toysim==0.9"]}
     (root / "toy" / INSTALLED_FILE).write_text(json.dumps(facts))
     with pytest.raises(MissingDependencyError, match="another version of uamsim"):
-        find_installation("toy")
+        find_installation(find_simulator("toy"))
 
 
 def test_doctor_says_what_is_missing() -> None:
@@ -213,14 +220,14 @@ def test_install_with_checkouts(
 ) -> None:
     source = tmp_path / "source"
     toy, commits = with_checkouts(source)
-    monkeypatch.setitem(SIMULATORS._values, "toy", toy)
+    bring_world(monkeypatch, toy)
     make_wheel(tmp_path / "wheels")
     assert run_uamsim(["install", "toy", "--from", str(tmp_path / "none")]) == 1
     assert "side by side" in capsys.readouterr().err
     assert run_uamsim(["install", "toy"]) == 0
     assert "Note" not in capsys.readouterr().out
-    found = find_installation("toy")
-    assert found.commits == commits == installed_versions()
+    found = find_installation(find_simulator("toy"))
+    assert found.commits == commits == installed_versions([toy])
     (source / "two" / "proof").write_text("b")
     kept = found.folder / DOWNLOADS / "part"
     kept.parent.mkdir()
@@ -234,7 +241,7 @@ def test_install_with_checkouts(
     assert f"two {commits['two'][:12]}" in listing_of(capsys)
     (found.checkout("two") / "proof").unlink()
     with pytest.raises(MissingDependencyError, match="a part of it is gone"):
-        find_installation("toy")
+        find_installation(find_simulator("toy"))
 
 
 def listing_of(capsys: pytest.CaptureFixture[str]) -> str:

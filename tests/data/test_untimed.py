@@ -1,5 +1,7 @@
 """Demonstrations of a world whose actions take as long as they need, such as RoboTwin's."""
 
+import dataclasses
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -8,9 +10,10 @@ from uamsim.contract import Observation, steps_per_frame
 from uamsim.data.config import DemonstrationConfig
 from uamsim.data.demonstrations import collect_demonstrations
 from uamsim.data.lerobot import LeRobotDataset
-from uamsim.errors import ConfigError
+from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.orchestration.worlds.collect import CollectionRequest
 from uamsim.simulated import SimulatedEnv
+from uamsim.worlds import WORLDS, ActionSizes, EnvironmentEntry, WorldSpec
 
 NUM_STEPS = 7
 
@@ -45,10 +48,24 @@ class Targets(SimulatedEnv):
             yield np.full(14, step + 1, np.float32)
 
 
+WORLD = WorldSpec(
+    name="targets",
+    package="uamsim_targets",
+    environments=(EnvironmentEntry(id="uamsim/Targets-v0", entry_point=""),),
+    controls={"joint": ActionSizes()},
+    control_hz=17,
+    timed=False,
+    cameras=("head",),
+    render_profiles=("raster",),
+)
+
+
 @pytest.fixture
-def config():
+def config(monkeypatch):
     if "uamsim/Targets-v0" not in gym.registry:
         gym.register(id="uamsim/Targets-v0", entry_point=lambda **kwargs: Targets(**kwargs))
+    assert "targets" not in WORLDS
+    monkeypatch.setitem(WORLDS._values, "targets", WORLD)
     return DemonstrationConfig(
         env_ids=("uamsim/Targets-v0",),
         episodes_per_env=1,
@@ -57,7 +74,6 @@ def config():
         image_size=(16, 24),
         control="joint",
         render_profile="raster",
-        timed=False,
     )
 
 
@@ -65,7 +81,7 @@ def config():
     ("fps", "targets"), [(17, [1, 2, 3, 4, 5, 6, 7, 7]), (8, [2, 4, 6, 7, 7]), (6, [3, 6, 7, 7])]
 )
 def test_every_nth_target_is_kept(config, tmp_path, fps, targets):
-    config = DemonstrationConfig(**{**vars(config), "fps": fps})
+    config = dataclasses.replace(config, fps=fps)
     data = LeRobotDataset(collect_demonstrations(config, tmp_path / "data"))
     assert data.action[:, 0].tolist() == targets
     assert data.state[:, 0].tolist() == [0, *targets[:-1]]
@@ -74,18 +90,24 @@ def test_every_nth_target_is_kept(config, tmp_path, fps, targets):
     assert steps_per_frame("joint", fps, timed=False) == 1
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"timed": True, "fps": 10}, "set DemonstrationConfig.timed to False"),
-        ({"fps": 50}, "expert has 17 actions a second; fps must not be more, not 50"),
-    ],
-)
-def test_what_does_not_fit_the_world_is_an_error(config, tmp_path, changes, message):
-    with pytest.raises(ConfigError, match=message):
-        collect_demonstrations(
-            DemonstrationConfig(**{**vars(config), **changes}), tmp_path / "data"
-        )
+def test_more_frames_than_actions_are_an_error(config):
+    with pytest.raises(ConfigError, match="fps in targets must be at least 1 and at most 17"):
+        dataclasses.replace(config, fps=50)
+
+
+def test_a_world_that_says_what_its_environment_is_not_is_an_error(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(Targets, "timed", True)
+    with pytest.raises(ConfigError, match=r"WorldSpec .* must say timed=True"):
+        collect_demonstrations(config, tmp_path / "data")
+
+
+def test_timed_and_untimed_worlds_are_recorded_apart(config, monkeypatch):
+    timed = dataclasses.replace(WORLDS["targets"], name="timed", timed=True)
+    entry = dataclasses.replace(timed.environments[0], id="uamsim/Timed-v0")
+    timed = dataclasses.replace(timed, environments=(entry,))
+    monkeypatch.setitem(WORLDS._values, "timed", timed)
+    with pytest.raises(ConfigError, match="one after the other"):
+        dataclasses.replace(config, env_ids=("uamsim/Targets-v0", "uamsim/Timed-v0"), fps=17)
 
 
 def test_robotwin_has_its_own_defaults():
@@ -98,5 +120,8 @@ def test_robotwin_has_its_own_defaults():
         False,
         0,
     )
-    with pytest.raises(ConfigError, match="--fps must divide 50"):
-        request.to_config(["uamsim_envs:uamsim/AlohaPickPlace-v0"])
+    aloha = ["uamsim_envs:uamsim/AlohaPickPlace-v0"]
+    with pytest.raises(UnknownNameError, match="camera of aloha 'head'"):
+        request.to_config(aloha)
+    with pytest.raises(ConfigError, match="fps in aloha must be a divisor of 50"):
+        CollectionRequest(fps=17).to_config(aloha)

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-import uamsim_envs
 from uamsim.errors import (
     ConfigError,
     InvalidActionError,
@@ -22,8 +21,9 @@ from uamsim.perturbations.values import Perturbation
 from uamsim.simulated import SimulatedEnv
 from uamsim_envs import rendering
 from uamsim_envs.aloha.base import AlohaEnv
+from uamsim_envs.aloha.registration import WORLD
 
-IDS = tuple(uamsim_envs.ENTRY_POINTS)
+IDS = tuple(entry.id for entry in WORLD.environments)
 TASK_IDS = ("uamsim/AlohaPressButton-v0", "uamsim/AlohaPickPlace-v0")
 SMALL: dict[str, Any] = {"image_size": (32, 48), "cameras": ("primary",)}
 Make = Callable[..., AlohaEnv]

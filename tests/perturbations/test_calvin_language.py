@@ -41,6 +41,7 @@ from uamsim.perturbations.language.wording import (
 from uamsim.perturbations.splits import SPLITS
 from uamsim.perturbations.values import PERTURBATIONS, Composition
 from uamsim.simulators import find_installation
+from uamsim.worlds import find_simulator
 
 TONGUES = (
     (),
@@ -108,7 +109,8 @@ def language():
 @pytest.fixture(scope="module")
 def official():
     """Task -> CALVIN's own sentences, the validation one last."""
-    folder = find_installation("calvin").checkout("calvin") / "calvin_models/conf/annotations"
+    folder = find_installation(find_simulator("calvin")).checkout("calvin")
+    folder /= "calvin_models/conf/annotations"
     training, validation = (
         yaml.safe_load((folder / name).read_text("utf-8"))
         for name in ("new_playtable.yaml", "new_playtable_validation.yaml")

@@ -46,7 +46,7 @@ from uamsim.perturbations.robotwin_words import (
     WORDS,
 )
 from uamsim.perturbations.values import Composition
-from uamsim_envs import ROBOTWIN_PAPER_TASKS, ROBOTWIN_TASKS
+from uamsim_envs.robotwin.registration import PAPER_TASKS, TASKS
 from uamsim_envs.robotwin.things import KEPT
 
 TONGUES = (
@@ -136,7 +136,7 @@ def test_an_arm_is_said_where_one_begins_half_of_the_time():
 
 
 def test_tables_hold_the_paper_s_tasks_in_two_tongues():
-    assert set(GOALS) == set(KEPT) == set(ROBOTWIN_PAPER_TASKS)
+    assert set(GOALS) == set(KEPT) == set(PAPER_TASKS)
     for table, count in ((DEMONSTRATED, 2), (PARAPHRASES, 2)):
         assert {k: len(v) for k, v in table.items()} == {
             (task, tongue): count for task in GOALS for tongue in ("english", "chinese")
@@ -161,7 +161,7 @@ def test_words_are_translated_and_no_sentence_names_a_task():
     assert {w for arm in ARM for w in WORD.findall(arm["english"])} <= CHINESE_OF.keys()
     said = " ".join([*texts, *(form for name in WORDS for form in WORDS[name]["english"])])
     assert not re.search(r"_\w|\d|\.json|\.glb", re.sub(r"\{\w+\}", " ", said))
-    assert not any(task in said for task in ROBOTWIN_TASKS)
+    assert not any(task in said for task in TASKS)
     assert set(NOUNS) | set(COLOURS) == set(WORDS)
     assert DIALECT.forms("cube", "english") == ("block", "cube", "brick")
 

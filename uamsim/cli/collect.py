@@ -65,9 +65,9 @@ def main(argv: Sequence[str]) -> int:
 
 def listing() -> str:
     """The worlds and their tasks."""
-    from uamsim.orchestration.tasks import WORLDS, list_tasks
+    from uamsim.worlds import WORLDS
 
-    lines = [f"  {world}: {' '.join(list_tasks(world))}" for world in WORLDS]
+    lines = [f"  {name}: {' '.join(world.tasks)}" for name, world in WORLDS.items()]
     return "\n".join(
         [
             "usage: uamsim collect WORLD [--tasks TASK ...] [--episodes N] [--workers W]",
@@ -85,16 +85,16 @@ def parse(world: str, words: Sequence[str]) -> tuple["CollectionRequest", Option
     """What to record, and how.
 
     Raises:
-        UnknownNameError: an unknown world, control or render profile.
+        UnknownNameError: an unknown world.
         ConfigError: a value that its option does not allow.
         SystemExit: an unknown flag (tyro names the nearest), or --help.
     """
     import tyro
 
-    from uamsim.orchestration.tasks import list_tasks
     from uamsim.orchestration.worlds.collect import CollectionRequest
+    from uamsim.worlds import WORLDS
 
-    tasks = list_tasks(world)
+    spec = WORLDS[world]
 
     @dataclass(frozen=True, kw_only=True)
     class Command:
@@ -106,7 +106,10 @@ def parse(world: str, words: Sequence[str]) -> tuple["CollectionRequest", Option
         prog=f"uamsim collect {world}",
         description="Records successful demonstrations of the scripted experts as one "
         "LeRobotDataset v3.0, the same for any number of workers. Interrupted or killed, the same "
-        f"command goes on where it stopped. Tasks: {', '.join(tasks)}.",
+        "command goes on where it stopped. "
+        f"Tasks: {', '.join(spec.tasks)}. Cameras: {', '.join(spec.cameras)}. "
+        f"Render profiles: {', '.join(spec.render_profiles)}. "
+        f"Controls: {', '.join(spec.controls)}. Actions a second: {spec.control_hz}.",
         default=Command(
             options=Options(out=Path("outputs") / f"collect-{world}"),
             request=CollectionRequest.of_world(world),

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from uamsim.errors import MissingDependencyError
 from uamsim.simulators import (
-    SIMULATORS,
     Installation,
     Simulator,
     find_installation,
     install_command,
     other_commits,
 )
+from uamsim.worlds import list_simulators
 
 Probe = Callable[..., tuple[bool, str]]
 
@@ -26,9 +26,9 @@ def examine_simulators(run_probe: Probe) -> tuple[list[str], list[str]]:
     """
     found: list[str] = []
     mends: list[str] = []
-    for name, simulator in SIMULATORS.items():
+    for name, simulator in list_simulators().items():
         try:
-            there = find_installation(name)
+            there = find_installation(simulator)
         except MissingDependencyError as error:
             found.append(f"no {name}")
             mends.append(str(error))

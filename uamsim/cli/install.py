@@ -20,7 +20,6 @@ from uamsim.errors import ConfigError, MissingDependencyError
 from uamsim.simulators import (
     CHECKOUTS,
     INSTALLED_FILE,
-    SIMULATORS,
     Simulator,
     find_installation,
     install_command,
@@ -28,6 +27,7 @@ from uamsim.simulators import (
     simulators_root,
 )
 from uamsim.storage import lock
+from uamsim.worlds import find_simulator, list_simulators
 
 _VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 
@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
         description="Makes a simulator's own virtual environment; without a name, says which "
         "simulators there are and where they go.",
     )
-    parser.add_argument("simulator", nargs="?", help=", ".join(SIMULATORS))
+    parser.add_argument("simulator", nargs="?", help=", ".join(list_simulators()))
     parser.add_argument("--python", help="interpreter to make the environment with")
     parser.add_argument("--again", action="store_true", help="also where it is there already")
     parser.add_argument(
@@ -75,10 +75,10 @@ def main(argv: Sequence[str]) -> int:
     if options.simulator is None:
         print(listing())
         return 0
-    simulator = SIMULATORS[options.simulator]
+    simulator = find_simulator(options.simulator)
     if not options.again:
         with contextlib.suppress(MissingDependencyError):
-            found = find_installation(simulator.name)
+            found = find_installation(simulator)
             print(f"{simulator.name} is installed in {found.folder}.")
             return 0
     check_assets(simulator, options.assets, options.stand_in)
@@ -89,9 +89,9 @@ def main(argv: Sequence[str]) -> int:
 def listing() -> str:
     """Every simulator, whether it is there, and where."""
     lines = [f"in {simulators_root()} (UAMSIM_SIMULATORS sets another folder):"]
-    for name, simulator in SIMULATORS.items():
+    for name, simulator in list_simulators().items():
         try:
-            found = find_installation(name)
+            found = find_installation(simulator)
             state = f"installed with Python {found.facts['python']}"
             state += "".join(f", {repo} {commit[:12]}" for repo, commit in found.commits.items())
         except MissingDependencyError:

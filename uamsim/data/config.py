@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from uamsim.contract import ADDED, CONTROL_HZ, SKILLS, Control
+from uamsim.contract import ADDED, SKILLS, Control
 from uamsim.errors import ConfigError
+from uamsim.worlds import world_of
 
 SCENE_ENV_ID = "uamsim_envs:uamsim/AlohaScene-v0"
 
@@ -21,16 +22,14 @@ class DemonstrationConfig:
         env_ids: environments, as gymnasium names them.
         episodes_per_env: successful episodes of each.
         seed0: first seed; seeds whose demonstration fails are skipped.
-        fps: frames a second that are kept; divides ``contract.CONTROL_HZ``, and with control
-            "relative" is the environment's own number of control steps. Of an untimed world every
+        fps: frames a second that are kept; see ``WorldSpec.check_fps``. Of an untimed world every
             n-th action is kept, and this is the nearest whole number.
         cameras: recorded cameras.
         image_size: (H, W).
         control: representation of actions and of the arm's state.
         render_profile: how pictures are drawn.
         max_failures: share of seeds that may fail before the expert is taken to be broken.
-        timed: whether the world takes ``contract.CONTROL_HZ`` actions a second; else each takes
-            the time that it needs.
+        timed: whether each action of the world takes the same time, which its ``WorldSpec`` says.
     """
 
     env_ids: tuple[str, ...] = (
@@ -45,13 +44,14 @@ class DemonstrationConfig:
     control: Control = "ee"
     render_profile: str = "fast"
     max_failures: float = 0.5
-    timed: bool = field(default=True, metadata=ADDED)
+    timed: bool = field(default=True, init=False, metadata=ADDED)
 
     def __post_init__(self) -> None:
-        """Checks the fields.
+        """Checks the fields, also against the world.
 
         Raises:
-            ConfigError: a value out of range.
+            UnknownNameError: the world has no such control, camera or render profile.
+            ConfigError: a value out of range, or environments that do not go together.
         """
         _require(bool(self.env_ids), "DemonstrationConfig.env_ids is empty; name an environment.")
         _require(bool(self.cameras), "DemonstrationConfig.cameras is empty; name a camera.")
@@ -60,14 +60,19 @@ class DemonstrationConfig:
             f"DemonstrationConfig.episodes_per_env must be positive, not {self.episodes_per_env}.",
         )
         _require(
-            self.fps > 0
-            and (self.control == "relative" or not self.timed or CONTROL_HZ % self.fps == 0),
-            f"DemonstrationConfig.fps must divide {CONTROL_HZ}, not {self.fps}.",
-        )
-        _require(
             0 <= self.max_failures < 1,
             f"DemonstrationConfig.max_failures must be in [0, 1), not {self.max_failures}.",
         )
+        worlds = [world_of(env_id) for env_id in self.env_ids]
+        for world in worlds:
+            world.check_pictures(self.cameras, self.render_profile)
+            world.check_fps(self.control, self.fps)
+        _require(
+            len({world.timed for world in worlds}) == 1,
+            "DemonstrationConfig.env_ids names environments whose actions take a fixed time and "
+            "some whose do not; record them one after the other.",
+        )
+        object.__setattr__(self, "timed", worlds[0].timed)
 
 
 def _default_skill_weights() -> dict[str, float]:

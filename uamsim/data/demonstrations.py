@@ -42,9 +42,7 @@ from uamsim.data.video import read_clip
 from uamsim.data.workers import Progress, open_executor
 from uamsim.errors import DatasetError
 from uamsim.storage import write_json
-
-ROBOT_TYPES = {"Robosuite": "panda", "Calvin": "panda", "RoboTwin": "aloha-agilex"}
-"""How the names of a world's environments begin -> robot_type of the layout, where not "aloha"."""
+from uamsim.worlds import world_of
 
 
 def collect_demonstrations(
@@ -313,9 +311,7 @@ def _assemble(
         control=config.control,
         render_profile=config.render_profile,
         timed=config.timed,
-        robot_type=next(
-            (r for w, r in ROBOT_TYPES.items() if f"/{w}-" in config.env_ids[0]), "aloha"
-        ),
+        robot_type=world_of(config.env_ids[0]).robot_type,
     )
     failed = write_dataset(folder, num_files, spec)
     # Last: where it is, the dataset is whole.

@@ -50,8 +50,8 @@ def record_seed(
     timed = simulated(env).timed
     if timed != config.timed:
         raise ConfigError(
-            f"an action of {env_id} takes {'a fixed' if timed else 'no fixed'} time; set "
-            f"DemonstrationConfig.timed to {timed}."
+            f"an action of {env_id} takes {'a fixed' if timed else 'no fixed'} time; the WorldSpec "
+            f"in its world's registration.py must say timed={timed}."
         )
     try:
         recorded = record_episode(env, env_id, seed, config.fps)

@@ -1,7 +1,6 @@
 """Environments of units of work, made once for all units of a kind."""
 
 import copy
-import importlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,10 +9,11 @@ import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 
 from uamsim.contract import canonical_json, content_hash
-from uamsim.errors import ConfigError, MissingDependencyError, UnknownNameError
+from uamsim.errors import ConfigError
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.perturbations.splits import find_split
 from uamsim.simulated import SimulatedEnv, simulated
+from uamsim.worlds import find_spec
 
 
 class EnvPool:
@@ -79,32 +79,6 @@ def make_env(unit: RolloutUnit) -> gym.Env:
             f"{canonical_json(here)}; install the same on every machine."
         )
     return env
-
-
-def find_spec(env_id: str) -> Any:
-    """What Gymnasium knows of an environment, whose package is imported for it.
-
-    Args:
-        env_id: "NAME", or "PACKAGE:NAME".
-
-    Raises:
-        MissingDependencyError: the package cannot be imported.
-        UnknownNameError: nobody registered it; names the nearest.
-    """
-    package, _, name = env_id.rpartition(":")
-    try:
-        importlib.import_module(package or "gymnasium")
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"cannot import {package!r}, which registers {env_id!r}: {error}. Run "
-            "`uamsim doctor` to see what is missing."
-        ) from error
-    try:
-        return gym.spec(name)
-    except gym.error.Error as error:
-        namespace = name.partition("/")[0] + "/"
-        known = [other for other in gym.registry if other.startswith((namespace, "uamsim/"))]
-        raise UnknownNameError("environment", name, known) from error
 
 
 def identify(units: Sequence[RolloutUnit]) -> list[RolloutUnit]:

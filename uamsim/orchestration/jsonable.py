@@ -25,7 +25,7 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(cls: type[T], value: Any, where: str = "") -> T:
-    """Inverse of ``to_json`` for the dataclass ``cls``.
+    """Inverse of ``to_json`` for the dataclass ``cls``, which works out again what it derives.
 
     Args:
         cls: a dataclass of JSON values and dataclasses.
@@ -40,7 +40,10 @@ def from_json(cls: type[T], value: Any, where: str = "") -> T:
         raise ConfigError(f"{where or cls.__name__} must be a JSON object, got {value!r}.")
     hints = _hints(cls)
     arguments = {}
+    derived = {f.name for f in dataclasses.fields(cls) if not f.init}
     for key, item in value.items():
+        if key in derived:
+            continue
         if key not in hints:
             raise UnknownNameError(f"field of {where or cls.__name__}", str(key), hints)
         arguments[key] = _convert(hints[key], item, f"{where}.{key}" if where else str(key))

@@ -5,6 +5,7 @@ from the command line in no time. Experiments import from this module alone.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -26,6 +27,7 @@ from uamsim.orchestration.jsonable import from_json, to_json
 from uamsim.orchestration.latency_spec import LatencySpec
 from uamsim.perturbations.splits import SPLITS
 from uamsim.training.config import OptimConfig, PretrainingConfig, TuningConfig
+from uamsim.worlds import WORLDS, world_of
 
 __all__ = [
     "ALL_SPLITS",
@@ -36,6 +38,7 @@ __all__ = [
     "SCALES",
     "TABLE_1",
     "VARIANTS",
+    "WORLDS",
     "BackboneConfig",
     "DemonstrationConfig",
     "ESem",
@@ -172,6 +175,7 @@ class ExperimentSpec:
         if any(seed < 0 for seed in self.seeds):
             raise ConfigError(f"seeds must not be negative, got {self.seeds}.")
         self._check_sizes()
+        self._check_worlds()
         self._check_seeds()
 
     def _check_sizes(self) -> None:
@@ -195,6 +199,24 @@ class ExperimentSpec:
                 f"pretraining.vocab_size is {self.pretraining.vocab_size}, model.vlm.vocab_size "
                 f"is {self.model.vlm.vocab_size}; they must agree."
             )
+
+    def _check_worlds(self) -> None:
+        control = self.demonstrations.control
+        for env_id in (*self.demonstrations.env_ids, *self.evaluation.env_ids):
+            world = world_of(env_id)
+            if not world.environments:
+                continue
+            sizes = world.sizes(control)
+            for name in ("action_dim", "proprio_dim", "gripper_dims"):
+                ours, theirs = getattr(self.model, name), getattr(sizes, name)
+                if ours != theirs:
+                    raise ConfigError(
+                        f"model.{name} is {ours}, but {env_id} has {theirs} with control "
+                        f"{control!r}; ExperimentSpec.in_world sets what a world needs."
+                    )
+        for env_id in self.evaluation.env_ids:
+            world = world_of(env_id)
+            world.check_pictures(self.demonstrations.cameras, self.evaluation.render_profile)
 
     def _check_seeds(self) -> None:
         demonstrations = self.demonstrations
@@ -270,6 +292,56 @@ class ExperimentSpec:
         elif e_sem == "frozen":
             share = 0.0
         return dataclasses.replace(self.tuning, vqa_share=share)
+
+    def in_world(
+        self,
+        name: str,
+        *,
+        tasks: Sequence[str],
+        test_tasks: Sequence[str] | None = None,
+        protocols: Sequence[str] = ("",),
+        cameras: tuple[str, ...] | None = None,
+        fps: int | None = None,
+        render_profile: str | None = None,
+    ) -> "ExperimentSpec":
+        """This experiment in another world, which decides actions, state and environments.
+
+        Args:
+            name: of the world.
+            tasks: whose demonstrations are recorded.
+            test_tasks: that policies are tested on; None takes ``tasks``.
+            protocols: under which they are tested, each with all of them.
+            cameras: of the policy; None takes the world's usual ones.
+            fps: frames a second of the demonstrations; None takes the world's usual number.
+            render_profile: None takes the world's usual one.
+
+        Raises:
+            UnknownNameError: no such world, task, protocol, camera or render profile.
+            ConfigError: frames that do not fall on actions.
+        """
+        world = WORLDS[name]
+        sizes, defaults = world.sizes(world.control), world.demonstrations
+        cameras, profile = cameras or defaults.cameras, render_profile or world.render_profile
+        tested = tasks if test_tasks is None else test_tasks
+        return self.replace(
+            demonstrations=dataclasses.replace(
+                self.demonstrations,
+                env_ids=tuple(world.find(task) for task in tasks),
+                seed0=defaults.seed0,
+                fps=fps or defaults.fps,
+                cameras=cameras,
+                control=world.control,
+                render_profile=profile,
+            ),
+            model=dataclasses.replace(
+                self.model, **dataclasses.asdict(sizes), num_views=len(cameras)
+            ),
+            evaluation=dataclasses.replace(
+                self.evaluation,
+                env_ids=tuple(world.find(task, p) for p in protocols for task in tested),
+                render_profile=profile,
+            ),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; ``from_json`` reads it back."""

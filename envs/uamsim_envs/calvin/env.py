@@ -16,7 +16,8 @@ from uamsim.perturbations.language.wording import WORDING
 from uamsim.perturbations.values import Perturbation
 from uamsim_envs.calvin import perturbing
 from uamsim_envs.calvin.instructions import Instructions, Sentences
-from uamsim_envs.calvin.tasks import SCENES, block_of, check_options, check_tasks
+from uamsim_envs.calvin.registration import SCENES, SIMULATOR
+from uamsim_envs.calvin.tasks import block_of, check_options, check_tasks
 from uamsim_envs.host.client import Host
 from uamsim_envs.host.env import HostedEnv
 
@@ -44,7 +45,7 @@ class CalvinEnv(HostedEnv):
         instructions: CALVIN's sentences, once there was a reset.
     """
 
-    simulator = "calvin"
+    simulator = SIMULATOR
     factory = "uamsim_envs.calvin.host.world:World"
     controls = ("relative",)
     render_profiles = ("tiny", "egl", "tiny-lowpoly")

@@ -7,7 +7,6 @@ import numpy as np
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim_envs.calvin.chains import TASKS
 
-SCENES = ("A", "B", "C", "D")
 COLOURS = ("red", "blue", "pink")
 _SIZES = {"robot_obs": 15, "scene_obs": 24}
 

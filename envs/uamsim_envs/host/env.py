@@ -16,7 +16,7 @@ from uamsim.perturbations.axes.actions import ActionChannel
 from uamsim.perturbations.axes.sensors import Sensors
 from uamsim.perturbations.values import Composition, Parameters, Perturbation
 from uamsim.simulated import SimulatedEnv, Step
-from uamsim.simulators import SIMULATORS, Installation, find_installation, install_command
+from uamsim.simulators import Installation, Simulator, find_installation, install_command
 from uamsim_envs.actions import check_actions
 from uamsim_envs.host.client import Host
 from uamsim_envs.info import EpisodeInfo
@@ -34,7 +34,7 @@ class HostedEnv(EpisodeInfo, SimulatedEnv):
     - ``begin_expert(seed=)`` and ``next_action()``; ``state()``, arrays for tests.
 
     Attributes:
-        simulator: key in ``SIMULATORS``.
+        simulator: the foreign one.
         factory: "module:callable" that makes the host's object.
         controls: what actions can be.
         render_profiles: how pictures can be drawn.
@@ -47,7 +47,7 @@ class HostedEnv(EpisodeInfo, SimulatedEnv):
         drawn: what the present episode drew of them, type name -> parameters.
     """
 
-    simulator: ClassVar[str]
+    simulator: ClassVar[Simulator]
     factory: ClassVar[str]
     controls: ClassVar[tuple[Control, ...]]
     render_profiles: ClassVar[tuple[str, ...]]
@@ -133,8 +133,8 @@ class HostedEnv(EpisodeInfo, SimulatedEnv):
                 self._label,
                 self.factory,
                 python=self._installation.python,
-                expected=SIMULATORS[self.simulator].versions,
-                mend=f"Run: {install_command(self.simulator)} --again",
+                expected=self.simulator.versions,
+                mend=f"Run: {install_command(self.simulator.name)} --again",
             )
             self._open(self._host)
         return self._host

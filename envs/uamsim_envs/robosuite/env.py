@@ -19,6 +19,7 @@ from uamsim.perturbations.language.wording import WORDING, Reference
 from uamsim.perturbations.values import Perturbation
 from uamsim_envs.host.client import Host
 from uamsim_envs.host.env import HostedEnv
+from uamsim_envs.robosuite.registration import SIMULATOR
 from uamsim_envs.robosuite.tasks import TASKS, draw_distractors, stand_in
 
 _ARM_LOW = (-1.2, -1.2, 0.6, -np.pi, -np.pi, -np.pi, 0.0)
@@ -41,7 +42,7 @@ class RobosuiteEnv(HostedEnv):
         spec_of_task: what robosuite and the project call things.
     """
 
-    simulator = "robosuite"
+    simulator = SIMULATOR
     factory = "uamsim_envs.robosuite.host.world:World"
     controls = ("ee",)
     render_profiles = ("fast", "quality")

@@ -9,6 +9,7 @@ from uamsim.contract import Thing
 from uamsim.lexicon import entries
 from uamsim.perturbations.axes.objects import Distractors
 from uamsim.perturbations.distance import as_similar
+from uamsim_envs.robosuite.registration import EXPERTS, TWO_ARMED, cameras_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +22,8 @@ class TaskSpec:
         things: body -> what it is called; an instruction names one of the first ``num_targets``.
         num_targets: how many things can be asked for.
         target: where the thing goes, the index of a thing; None where the task has none.
-        num_arms: Pandas.
         time_limit: control steps.
         stages: in order; the last is success.
-        has_expert: whether there is a scripted one.
         has_room: whether distractors fit on its table, out of the way.
     """
 
@@ -33,17 +32,24 @@ class TaskSpec:
     things: dict[str, Thing]
     num_targets: int = 1
     target: int | None = None
-    num_arms: int = 1
     time_limit: int = 500
     stages: tuple[str, ...] = ("grasped", "lifted")
-    has_expert: bool = False
     has_room: bool = True
+
+    @property
+    def num_arms(self) -> int:
+        """Pandas."""
+        return 1 + (self.name in TWO_ARMED)
+
+    @property
+    def has_expert(self) -> bool:
+        """Whether there is a scripted one."""
+        return self.name in EXPERTS
 
     @property
     def cameras(self) -> tuple[str, ...]:
         """Names of the cameras that it has, those of an observation first."""
-        wrists = ("wrist",) if self.num_arms == 1 else ("left_wrist", "right_wrist")
-        return ("primary", *wrists, "front", "top")
+        return cameras_of(self.num_arms)
 
 
 def _thing(colour: str, category: str) -> Thing:
@@ -57,7 +63,6 @@ TASKS: dict[str, TaskSpec] = {
             name="Lift",
             task="lift_cube",
             things={"cube_main": _thing("red", "cube")},
-            has_expert=True,
         ),
         TaskSpec(
             name="Stack",
@@ -66,7 +71,6 @@ TASKS: dict[str, TaskSpec] = {
             target=1,
             time_limit=750,
             stages=("grasped", "lifted", "stacked"),
-            has_expert=True,
         ),
         TaskSpec(
             name="PickPlace",
@@ -80,7 +84,6 @@ TASKS: dict[str, TaskSpec] = {
             num_targets=4,
             time_limit=1000,
             stages=("grasped", "lifted", "placed"),
-            has_expert=True,
         ),
         TaskSpec(
             name="NutAssembly",
@@ -105,14 +108,12 @@ TASKS: dict[str, TaskSpec] = {
             name="TwoArmLift",
             task="lift_together",
             things={"pot_root": _thing("red", "pot")},
-            num_arms=2,
             time_limit=750,
         ),
         TaskSpec(
             name="TwoArmHandover",
             task="hand_over",
             things={"hammer_root": _thing("orange", "hammer")},
-            num_arms=2,
             time_limit=1000,
             stages=("grasped", "lifted", "handed_over"),
         ),

@@ -24,6 +24,7 @@ from uamsim_envs.robotwin.instructions import (
     is_instruction,
 )
 from uamsim_envs.robotwin.planners import CUROBO, find_planner
+from uamsim_envs.robotwin.registration import SIMULATOR
 from uamsim_envs.robotwin.seeds import SeedManifest
 from uamsim_envs.robotwin.tasks import (
     CHECKOUT,
@@ -67,7 +68,7 @@ class RoboTwinEnv(HostedEnv):
         config: RoboTwin's configuration.
     """
 
-    simulator = "robotwin"
+    simulator = SIMULATOR
     factory = "uamsim_envs.robotwin.host.world:World"
     controls = ("joint", "ee")
     render_profiles = ("raster", "raster-shadowless", RAY_TRACED)

@@ -31,7 +31,7 @@ from uamsim.perturbations.values import Composition, Perturbation
 from uamsim.simulated import SimulatedEnv
 from uamsim.simulators import find_installation
 from uamsim_envs.calvin.env import CalvinEnv
-from uamsim_envs.calvin.tasks import SCENES
+from uamsim_envs.calvin.registration import SCENES, SIMULATOR
 
 sim = pytest.mark.sim("calvin")
 Make = Callable[..., CalvinEnv]
@@ -96,7 +96,6 @@ def moves(count: int, seed: int = 0) -> np.ndarray:
 
 
 def test_every_scene_is_registered() -> None:
-    assert uamsim_envs.CALVIN_SCENES == SCENES
     assert all(f"uamsim/Calvin-{scene}-v0" in gym.registry for scene in SCENES)
 
 
@@ -141,7 +140,7 @@ def test_observation_and_info_are_the_contract(scene: str, make: Make) -> None:
 
 @sim
 def test_states_and_pictures_are_those_of_calvin_env(make: Make, tmp_path: Path) -> None:
-    env, actions, found = make(), moves(40), find_installation("calvin")
+    env, actions, found = make(), moves(40), find_installation(SIMULATOR)
     observation, info = env.reset(seed=3, options={"task": "push_red_block_left"})
     robot_obs = observation["agent_pos"].astype(np.float64)
     given = {"robot_obs": robot_obs, "scene_obs": info["scene_obs"]}

@@ -10,7 +10,6 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-import uamsim_envs
 from uamsim.contract import in_a_row
 from uamsim.errors import ConfigError, SceneError, UnknownNameError
 from uamsim.evaluation.config import RolloutUnit
@@ -21,6 +20,7 @@ from uamsim_envs.calvin import env as calvin
 from uamsim_envs.calvin.chains import BLOCKS, TASKS, official_chain
 from uamsim_envs.calvin.chains_env import CalvinChainsEnv
 from uamsim_envs.calvin.initial import ROBOT_OBS, SURFACES, official_scene
+from uamsim_envs.calvin.registration import CHAINS, SCENES
 from uamsim_envs.host import env as hosted
 
 sim = pytest.mark.sim("calvin")
@@ -215,8 +215,8 @@ def _real() -> Iterator[CalvinChainsEnv]:
 
 
 def test_ids_are_registered():
-    for name in uamsim_envs.CALVIN_CHAINS:
-        for scene in uamsim_envs.CALVIN_SCENES:
+    for name in CHAINS.values():
+        for scene in SCENES:
             assert gym.spec(f"uamsim/{name}-{scene}-v0").kwargs["scene"] == scene
 
 

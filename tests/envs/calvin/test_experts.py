@@ -13,7 +13,7 @@ from uamsim_envs.calvin.host.arm import YAW_RANGE, tool_direction, unwrap, yaws_
 from uamsim_envs.calvin.host.experts import TASKS, expert
 from uamsim_envs.calvin.host.furniture import Block, rotation_of
 from uamsim_envs.calvin.host.state import STATE_NAMES, pack_scene, unpack_scene
-from uamsim_envs.calvin.tasks import SCENES
+from uamsim_envs.calvin.registration import SCENES
 
 sim = pytest.mark.sim("calvin")
 SAMPLE = {  # one of each kind of script, spread over the scenes

@@ -33,6 +33,7 @@ from uamsim.simulators import find_installation
 from uamsim_envs.calvin.env import CalvinEnv
 from uamsim_envs.calvin.host.blocks import raised
 from uamsim_envs.calvin.perturbing import BLOCKS, CARRIED, SceneDraw, draw_scene
+from uamsim_envs.calvin.registration import SIMULATOR
 from uamsim_envs.calvin.shapes import NOVEL_BLOCKS, block_parts, distractor_things
 
 sim = pytest.mark.sim("calvin")
@@ -171,7 +172,7 @@ def make_env(*perturbations: Perturbation, **settings: Any) -> CalvinEnv:
 
 
 def calvin_env() -> Path:
-    return find_installation("calvin").checkout("calvin_env")
+    return find_installation(SIMULATOR).checkout("calvin_env")
 
 
 def lay_out(

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-import uamsim_envs
 from uamsim.errors import (
     ConfigError,
     InvalidActionError,
@@ -36,9 +35,10 @@ from uamsim.perturbations.language.wording import (
 )
 from uamsim.simulated import SimulatedEnv
 from uamsim_envs.robosuite.env import RobosuiteEnv
+from uamsim_envs.robosuite.registration import TASKS as ROBOSUITE_TASKS
 from uamsim_envs.robosuite.tasks import TASKS
 
-NAMES = uamsim_envs.ROBOSUITE_TASKS
+NAMES = tuple(ROBOSUITE_TASKS)
 EXPERTS = ("Lift", "Stack", "PickPlace")
 sim = pytest.mark.sim("robosuite")
 Make = Callable[..., RobosuiteEnv]

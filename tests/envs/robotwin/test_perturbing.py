@@ -27,7 +27,6 @@ from uamsim.perturbations.axes.sensors import DroppedFrames, Latency
 from uamsim.perturbations.language.wording import Chinese, CodeMix, Paraphrase, Pinyin
 from uamsim.perturbations.robotwin_words import GOALS
 from uamsim.perturbations.values import LAYERS, Composition, Perturbation
-from uamsim_envs import ROBOTWIN_TASKS
 from uamsim_envs.robotwin.env import RoboTwinEnv
 from uamsim_envs.robotwin.perturbing import (
     ANYWHERE,
@@ -37,6 +36,7 @@ from uamsim_envs.robotwin.perturbing import (
     carried,
     draw_scene,
 )
+from uamsim_envs.robotwin.registration import TASKS
 
 sim = pytest.mark.sim("robotwin")
 LOOKS = (TableTexture, Background, Lighting, CameraPose, FieldOfView)
@@ -53,7 +53,7 @@ def test_severity_0_changes_nothing(cls: type[Perturbation]) -> None:
 
 
 def test_what_is_carried_depends_on_what_is_known_of_a_task() -> None:
-    for task in ROBOTWIN_TASKS:
+    for task in TASKS:
         can = set(carried(task))
         assert set(ANYWHERE) <= can
         assert ({NovelObject, Distractors, Chinese, Paraphrase} <= can) == (task in GOALS)

@@ -14,6 +14,7 @@ from uamsim.simulators import STAND_IN, find_installation
 from uamsim_envs.host.client import Host
 from uamsim_envs.robotwin.env import RoboTwinEnv
 from uamsim_envs.robotwin.planners import IK, find_planner
+from uamsim_envs.robotwin.registration import SIMULATOR
 from uamsim_envs.robotwin.tasks import CHECKOUT, EMBODIMENT, RAY_TRACED
 
 sim = pytest.mark.sim("robotwin")
@@ -175,7 +176,8 @@ def test_results_are_comparable_where_all_is_robotwin_s_own(
 @pytest.fixture(name="checkout")
 def _checkout(tmp_path: Path) -> Path:
     """RoboTwin's, with files of cuRobo beside the robot's."""
-    real, checkout = find_installation("robotwin").checkout(CHECKOUT), tmp_path / "checkout"
+    real = find_installation(SIMULATOR).checkout(CHECKOUT)
+    checkout = tmp_path / "checkout"
     robots = checkout / "assets" / "embodiments"
     robots.parent.mkdir(parents=True)
     for inside, target in ((real, checkout), (real / "assets", robots.parent)):
@@ -188,7 +190,7 @@ def _checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture(name="host")
 def _host(tmp_path: Path) -> Iterator[Host]:
-    installation = find_installation("robotwin")
+    installation = find_installation(SIMULATOR)
     if "curobo" in installation.commits:
         pytest.skip("cuRobo is installed for RoboTwin, whose place the test's own takes here")
     fakes = make_fakes(tmp_path)
@@ -234,7 +236,7 @@ def test_robotwin_s_own_planner_is_left_in_place(
 
 @sim
 def test_a_planner_that_cannot_be_imported_is_an_error(tmp_path: Path, checkout: Path) -> None:
-    host = Host("RoboTwin", RoboTwinEnv.factory, python=find_installation("robotwin").python)
+    host = Host("RoboTwin", RoboTwinEnv.factory, python=find_installation(SIMULATOR).python)
     with pytest.raises(ConfigError, match=r"curobo-0\.7\.8 is to plan, and RoboTwin finds none"):
         open_with_curobo(host, checkout)
     host.close()

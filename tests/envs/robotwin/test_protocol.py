@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-import uamsim_envs
 from uamsim.contract import Control
 from uamsim.data.demonstrations import collect_demonstrations
 from uamsim.data.lerobot import LeRobotDataset
@@ -15,8 +14,9 @@ from uamsim.evaluation.environments import EnvPool, identify
 from uamsim.evaluation.experts import ExpertPlayer
 from uamsim.orchestration.evaluate.request import EvaluationRequest
 from uamsim.orchestration.evaluate.run import plan_jobs
-from uamsim.orchestration.tasks import resolve_environments
 from uamsim.orchestration.worlds.collect import CollectionRequest
+from uamsim.worlds import WORLDS, resolve_environments
+from uamsim_envs.robotwin.registration import PAPER_TASKS
 from uamsim_experiments import robotwin16
 
 sim = pytest.mark.sim("robotwin")
@@ -29,7 +29,7 @@ def test_the_paper_s_tasks_are_a_suite() -> None:
     suites = list(found.values())
     assert (suites.count("robotwin16"), suites.count("robotwin16-randomized")) == (17, 17)
     assert suites[-1] == "robotwin"
-    assert robotwin16.TASKS == uamsim_envs.ROBOTWIN_PAPER_TASKS
+    assert WORLDS["robotwin"].suite_tasks("robotwin16") == PAPER_TASKS
     # One of a suite alone is still of it.
     one = f"{PREFIX}Clean-{TASK}-v0"
     assert resolve_environments([one]) == {one: "robotwin16"}

@@ -10,7 +10,6 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-import uamsim_envs
 from uamsim.errors import (
     ConfigError,
     MissingDependencyError,
@@ -22,6 +21,7 @@ from uamsim.simulated import SimulatedEnv
 from uamsim.simulators import find_installation
 from uamsim_envs.robotwin.env import RoboTwinEnv
 from uamsim_envs.robotwin.instructions import draw_instruction, is_instruction
+from uamsim_envs.robotwin.registration import PAPER_TASKS, SIMULATOR, TASKS
 from uamsim_envs.robotwin.tasks import CHECKOUT, list_tasks, step_limit
 
 sim = pytest.mark.sim("robotwin")
@@ -81,11 +81,11 @@ def test_no_sentence_is_an_error_and_not_the_task_s_name(tmp_path: Path) -> None
 
 
 def test_every_id_is_registered() -> None:
-    for name in uamsim_envs.ROBOTWIN_PROTOCOLS:
-        for task in uamsim_envs.ROBOTWIN_TASKS:
+    for name in ("RoboTwin", "RoboTwinClean", "RoboTwinRandomized"):
+        for task in TASKS:
             assert f"uamsim/{name}-{task}-v0" in gym.registry
-    assert len(uamsim_envs.ROBOTWIN_PAPER_TASKS) == 17
-    assert set(uamsim_envs.ROBOTWIN_PAPER_TASKS) <= set(uamsim_envs.ROBOTWIN_TASKS)
+    assert len(PAPER_TASKS) == 17
+    assert set(PAPER_TASKS) <= set(TASKS)
 
 
 def test_without_robotwin_an_id_says_what_to_run(
@@ -98,8 +98,8 @@ def test_without_robotwin_an_id_says_what_to_run(
 
 @sim
 def test_ids_are_the_repository_s() -> None:
-    checkout = find_installation("robotwin").checkout(CHECKOUT)
-    assert list_tasks(checkout) == uamsim_envs.ROBOTWIN_TASKS
+    checkout = find_installation(SIMULATOR).checkout(CHECKOUT)
+    assert list_tasks(checkout) == TASKS
     assert step_limit(checkout, TASK) == 1200
     with pytest.raises(UnknownNameError, match=TASK):
         RoboTwinEnv(task="stack_block_three")

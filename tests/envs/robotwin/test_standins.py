@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from uamsim.simulators import find_installation
+from uamsim_envs.robotwin.registration import SIMULATOR
 from uamsim_envs.robotwin.standins import content_hash, embodiment, textures
 
 sim = pytest.mark.sim("robotwin")
@@ -104,7 +105,7 @@ def test_hash_sees_names_and_bytes(tmp_path: Path) -> None:
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     roots = [tmp_path_factory.mktemp("standins") for _ in range(2)]
     for root in roots:
-        words = [find_installation("robotwin").python, "-I", "-c", GENERATE]
+        words = [find_installation(SIMULATOR).python, "-I", "-c", GENERATE]
         subprocess.run([*words, str(SOURCES / "uamsim_envs"), str(root)], check=True)
     assert content_hash(roots[0]) == content_hash(roots[1])
     return roots[0] / "assets"

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from gymnasium.wrappers import RecordVideo
 
-import uamsim_envs
 from uamsim.errors import ConfigError
 from uamsim.lexicon import noun_phrase
 from uamsim.perturbations.axes.scene import Layout
@@ -18,11 +17,10 @@ from uamsim.perturbations.language.reading import parse_instruction
 from uamsim.perturbations.language.wording import Chinese, CodeMix, Pinyin, Reference
 from uamsim.perturbations.values import Perturbation
 from uamsim_envs.aloha.kinematics import MAX_JOINT_SPEED
+from uamsim_envs.aloha.registration import WORLD
 from uamsim_envs.aloha.task import TaskEnv
 
-IDS = tuple(
-    env_id for env_id, entry_point in uamsim_envs.ENTRY_POINTS.items() if ".tasks." in entry_point
-)
+IDS = tuple(entry.id for entry in WORLD.environments if ".tasks." in entry.entry_point)
 SMALL: dict[str, Any] = {"image_size": (32, 48), "cameras": ("primary",)}
 
 

@@ -7,8 +7,8 @@ from typing import Literal
 from uamsim.contract import Control as ActionControl
 from uamsim.contract import PolicySpec
 from uamsim.errors import ConfigError
-from uamsim.orchestration.tasks import customs_of, resolve_environments
 from uamsim.statistics.intervals import check_share
+from uamsim.worlds import resolve_environments, world_of
 
 IN_DOMAIN = "in_domain"
 
@@ -92,15 +92,16 @@ class EvaluationRequest:
     @property
     def spec(self) -> PolicySpec:
         """Of a policy that does not say what it needs."""
-        customs = customs_of(next(iter(resolve_environments(self.env))))
+        world = world_of(next(iter(resolve_environments(self.env))))
+        control = self.control or world.control
         return PolicySpec(
             cameras=self.cameras or (),
             image_size=self.image_size,
-            control=self.control or customs.control,
+            control=control,
             horizon=self.horizon,
-            action_dim=customs.action_dim,
-            proprio_dim=customs.proprio_dim,
-            control_hz=customs.control_hz,
+            action_dim=world.sizes(control).action_dim,
+            proprio_dim=world.sizes(control).proprio_dim,
+            control_hz=world.control_hz if world.timed else None,
         )
 
 

@@ -17,7 +17,6 @@ from uamsim.evaluation.rollout import Clip, iter_unit
 from uamsim.evaluation.videos import pick_for_video, write_videos
 from uamsim.orchestration.chain_tables import chain_lines, chain_rows, published
 from uamsim.orchestration.runs.folder import versions
-from uamsim.orchestration.tasks import customs_of
 from uamsim.orchestration.trials.measuring import rate_fields
 from uamsim.reporting.comparable import world_lines
 from uamsim.reporting.tensorboard import TensorBoardLog
@@ -30,6 +29,7 @@ from uamsim.statistics import (
 )
 from uamsim.statistics.paired import outcomes
 from uamsim.storage import write_json
+from uamsim.worlds import world_of
 
 if TYPE_CHECKING:
     from uamsim.orchestration.evaluate.policies import Entrant
@@ -278,7 +278,7 @@ def film(folder: Path, outcome: Outcome, limit: int) -> list[Path]:
 def _film(job: RolloutJob, records: Sequence[EpisodeRecord], pool: EnvPool) -> list[Clip]:
     if not records:
         return []
-    cameras = job.unit.env_kwargs["cameras"][:1] or [customs_of(job.unit.env_id).camera]
+    cameras = job.unit.env_kwargs["cameras"][:1] or [world_of(job.unit.env_id).cameras[0]]
     kwargs = {"cameras": cameras, "image_size": list(FILM_SIZE)}
     player = job.policy_factory()
     if isinstance(player, Player):

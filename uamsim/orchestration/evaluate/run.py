@@ -23,8 +23,8 @@ from uamsim.orchestration.evaluate.request import (
 )
 from uamsim.orchestration.runs.folder import alone_in
 from uamsim.orchestration.runs.progress import ProgressBar, progress_bar
-from uamsim.orchestration.tasks import customs_of, resolve_environments
 from uamsim.perturbations.splits import find_split
+from uamsim.worlds import resolve_environments, world_of
 
 
 def plan_jobs(
@@ -38,7 +38,7 @@ def plan_jobs(
     """
     realtime = None
     if request.realtime:
-        if not all(customs_of(env_id).timed for env_id in env_ids):
+        if not all(world_of(env_id).timed for env_id in env_ids):
             raise ConfigError(
                 "--realtime needs actions that take a fixed time, in which thinking is counted; "
                 "RoboTwin's take as long as the arms need. Leave --realtime out."
@@ -62,7 +62,7 @@ def plan_jobs(
         for split in dict.fromkeys(request.split if entrant.control is None else (IN_DOMAIN,)):
             find_split(split)
             for env_id in env_ids:
-                profile = request.render_profile or customs_of(env_id).render_profile
+                profile = request.render_profile or world_of(env_id).render_profile
                 unit = RolloutUnit(
                     env_id=env_id,
                     split=split,

@@ -8,6 +8,7 @@ from uamsim.models.sizes import TEXT_TOKENS, count_parameters, flops_per_sample,
 from uamsim.orchestration.runs.progress import duration
 from uamsim.orchestration.spec import ESem, ExperimentSpec
 from uamsim.orchestration.trials.trial import expand
+from uamsim.worlds import world_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,7 @@ def describe(spec: ExperimentSpec, workers: int) -> str:
         "memory: weights, gradients and two moments in float32, a device, before sharding; no "
         "activations."
     )
-    if any("/Aloha" not in env_id for env_id in spec.evaluation.env_ids):
+    if any(world_of(env_id).simulator is not None for env_id in spec.evaluation.env_ids):
         lines.append(
             "demonstrations and roll-outs are taken to be as quick as those of this repository's "
             "own world; foreign simulators are slower, some of them many times."

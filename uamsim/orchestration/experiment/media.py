@@ -18,11 +18,11 @@ from uamsim.evaluation.videos import pick_for_video, write_videos
 from uamsim.orchestration.experiment.policies import Mode, checkpoint_factory
 from uamsim.orchestration.policies import NamedPolicy
 from uamsim.orchestration.runs.progress import Report
-from uamsim.orchestration.tasks import customs_of
 from uamsim.orchestration.trials.trial import TrialContext, TrialSpec, expand
 from uamsim.reporting.tensorboard import TensorBoardLog
 from uamsim.simulated import SimulatedEnv, expert_episode, simulated
 from uamsim.storage import read_json, write_json
+from uamsim.worlds import world_of
 
 WORLD_SIZE = (240, 360)
 PICTURE_WIDTH = 288
@@ -97,9 +97,9 @@ def _worlds(context: TrialContext) -> list[dict[str, Any]]:
         env = gym.make(
             env_id,
             disable_env_checker=True,
-            cameras=customs_of(env_id).views,
+            cameras=world_of(env_id).views,
             image_size=WORLD_SIZE,
-            render_profile=customs_of(env_id).fine_profile,
+            render_profile=world_of(env_id).fine_profile,
         )
         try:
             observation, info = env.reset(seed=spec.evaluation.seed0)

@@ -16,6 +16,7 @@ from uamsim.errors import ConfigError
 from uamsim.orchestration.spec import ExperimentSpec
 from uamsim.simulators import installed_versions
 from uamsim.storage import lock, read_json, write_json
+from uamsim.worlds import list_simulators
 
 _PACKAGES = ("torch", "mujoco", "ray", "numpy", "gymnasium", "tokenizers", "safetensors")
 
@@ -115,7 +116,7 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "uamsim": _version("uamsim"),
         **{name: _version(name) for name in _PACKAGES},
-        **installed_versions(),
+        **installed_versions(list_simulators().values()),
     }
 
 

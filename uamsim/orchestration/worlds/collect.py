@@ -2,46 +2,19 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, cast, get_args
+from typing import Self, cast
 
-from uamsim.contract import CONTROL_HZ, Control
+from uamsim.contract import Control
 from uamsim.data.config import DemonstrationConfig
-from uamsim.errors import ConfigError, UnknownNameError
+from uamsim.errors import ConfigError
 from uamsim.orchestration.runs.progress import duration, progress_bar
-from uamsim.orchestration.tasks import customs_of, resolve_tasks
+from uamsim.worlds import WORLDS, resolve_tasks
 
-RENDER_PROFILES = (
-    "fast",
-    "quality",
-    "tiny",
-    "tiny-lowpoly",
-    "egl",
-    "raster",
-    "raster-shadowless",
-    "ray-traced",
-)
 MIN_IMAGE_SIZE = 16
 _DEFAULTS = DemonstrationConfig()
-_OF_WORLD: Mapping[str, Mapping[str, Any]] = {
-    "calvin": {
-        "cameras": ("static", "gripper"),
-        "render_profile": "tiny",
-        "control": "relative",
-        "fps": 30,
-    },
-    "robotwin": {
-        "cameras": ("head", "left", "right"),
-        "image_size": (240, 320),
-        "render_profile": "raster",
-        "control": "joint",
-        "fps": 17,
-        "seed": 0,
-    },
-}
-"""What a world's defaults have in place of the others'."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,14 +26,12 @@ class CollectionRequest:
         episodes: successful episodes of each task.
         seed: first seed, also --first-seed; seeds at which the expert fails are skipped.
         image_size: height and width of the pictures.
-        cameras: recorded cameras; aloha has primary, left_wrist, right_wrist and top, calvin
-            static and gripper, robotwin head, left and right.
-        render_profile: how pictures are drawn, "fast" or "quality"; in calvin "tiny", "egl" or
-            "tiny-lowpoly"; in robotwin "raster", "raster-shadowless" or "ray-traced".
-        control: actions and state as gripper poses ("ee") or joint angles ("joint"),
-            of which robosuite has "ee" alone; calvin has its own movements ("relative").
-        fps: frames a second that are kept; divides 50, is 30 in calvin, and in robotwin 17 for
-            each frame of its demonstrations or 6 for each third.
+        cameras: recorded cameras, of the world's.
+        render_profile: how pictures are drawn, one of the world's ways.
+        control: actions and state as gripper poses ("ee") or joint angles ("joint"), or actions
+            that are movements ("relative"); one that the world has.
+        fps: frames a second that are kept. It divides the world's own rate, and with control
+            "relative" it is that rate; where an action takes no fixed time it is at most that.
         split: a named perturbation of every episode, such as distractors or chinese.
         max_failures: share of seeds that may fail before the expert is taken to be broken.
     """
@@ -77,18 +48,11 @@ class CollectionRequest:
     max_failures: float = _DEFAULTS.max_failures
 
     def __post_init__(self) -> None:
-        """Checks the fields that nothing else checks before work begins.
+        """Checks the numbers.
 
         Raises:
-            UnknownNameError: no such control or render profile; names the nearest.
             ConfigError: a value out of range.
         """
-        for kind, name, known in (
-            ("control", self.control, get_args(Control)),
-            ("render profile", self.render_profile, RENDER_PROFILES),
-        ):
-            if name not in known:
-                raise UnknownNameError(kind, name, known)
         for flag, value, least in (
             ("--episodes", self.episodes, 1),
             ("--seed", self.seed, 0),
@@ -100,21 +64,24 @@ class CollectionRequest:
     @classmethod
     def of_world(cls, world: str) -> Self:
         """What is recorded where nothing else is asked for."""
-        return cls(**_OF_WORLD.get(world, {}))
+        spec = WORLDS[world]
+        defaults = spec.demonstrations
+        return cls(
+            cameras=defaults.cameras,
+            image_size=defaults.image_size,
+            fps=defaults.fps,
+            seed=defaults.seed0,
+            control=spec.control,
+            render_profile=spec.render_profile,
+        )
 
     def to_config(self, env_ids: Sequence[str]) -> DemonstrationConfig:
         """What the collector takes.
 
         Raises:
+            UnknownNameError: the world has no such control, camera or render profile.
             ConfigError: a value that its meaning does not allow.
         """
-        timed = customs_of(env_ids[0]).timed
-        if self.fps < 1 or (timed and self.control != "relative" and CONTROL_HZ % self.fps):
-            allowed = [fps for fps in range(1, CONTROL_HZ + 1) if CONTROL_HZ % fps == 0]
-            raise ConfigError(
-                f"--fps must divide {CONTROL_HZ}: one of {', '.join(map(str, allowed))}, "
-                f"got {self.fps}."
-            )
         return DemonstrationConfig(
             env_ids=tuple(env_ids),
             episodes_per_env=self.episodes,
@@ -125,7 +92,6 @@ class CollectionRequest:
             control=cast(Control, self.control),
             render_profile=self.render_profile,
             max_failures=self.max_failures,
-            timed=timed,
         )
 
 
@@ -194,7 +160,7 @@ def collect(world: str, request: CollectionRequest, out: Path, workers: int) -> 
     """Records the dataset, or goes on with it, and shows a progress bar.
 
     Args:
-        world: key of ``tasks.WORLDS``.
+        world: key of ``WORLDS``.
         request: what to record.
         out: the dataset's folder.
         workers: processes.

@@ -15,8 +15,8 @@ from uamsim.evaluation.environments import make_env
 from uamsim.evaluation.experts import play_one
 from uamsim.evaluation.rollout import Clip, film_stride
 from uamsim.evaluation.videos import draw_caption, label_font, write_video
-from uamsim.orchestration.tasks import resolve_tasks
 from uamsim.simulated import SimulatedEnv, expert_episode, simulated
+from uamsim.worlds import resolve_tasks, world_of
 
 MOMENTS: tuple[str, ...] = ("start", "middle", "end")
 _MARGIN = 6
@@ -31,14 +31,14 @@ class GalleryRequest:
         tasks: names; all of the world's when empty.
         seed: of the first episode that is tried; the first in which the expert succeeds is shown.
         image_size: (H, W) of each picture.
-        render_profile: "quality" or "fast".
+        render_profile: one of the world's; None takes its finest.
         cameras: a column each, the first is filmed; all of the world's when empty.
     """
 
     tasks: tuple[str, ...] = ()
     seed: int = 0
     image_size: tuple[int, int] = (480, 640)
-    render_profile: str = "quality"
+    render_profile: str | None = None
     cameras: tuple[str, ...] = ()
 
 
@@ -78,17 +78,17 @@ def make_gallery(world: str, request: GalleryRequest, out: Path) -> list[Exhibit
 
 
 def _exhibit(task: str, env_id: str, request: GalleryRequest, out: Path) -> Exhibit | None:
-    look = {"image_size": request.image_size, "render_profile": request.render_profile}
+    world = world_of(env_id)
+    if not world.has_expert:
+        return None
+    profile = request.render_profile or world.fine_profile
+    look = {"image_size": request.image_size, "render_profile": profile}
     unit = RolloutUnit(
         env_id=env_id, split="in_domain", seeds=(), env_kwargs={"cameras": (), **look}
     )
     # One without cameras plays fast.
     blind = make_env(unit)
-    world = simulated(blind)
-    if not world.has_expert:
-        blind.close()
-        return None
-    cameras = request.cameras or world.all_cameras
+    cameras = request.cameras or world.cameras
     env = make_env(replace(unit, env_kwargs={"cameras": cameras[:1], **look}))
     try:
         records = [play_one(blind, unit, request.seed).record]

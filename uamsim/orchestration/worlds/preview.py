@@ -14,9 +14,9 @@ from PIL import Image, ImageDraw
 from uamsim.contract import canonical_json
 from uamsim.errors import ConfigError, StorageError
 from uamsim.evaluation.videos import chinese_font_path, label_font, printable
-from uamsim.orchestration.tasks import customs_of, resolve_environment
 from uamsim.perturbations.splits import find_split
 from uamsim.perturbations.values import to_json
+from uamsim.worlds import resolve_environment, world_of
 
 _MARGIN = 8
 
@@ -106,13 +106,13 @@ def _draw_scenes(perturbations: Any, request: PreviewRequest) -> list[_Scene]:
     import gymnasium as gym
 
     env_id = resolve_environment(request.env)
-    customs = customs_of(env_id)
-    camera = request.camera or customs.camera
+    world = world_of(env_id)
+    camera = request.camera or world.cameras[0]
     env = gym.make(
         env_id,
         cameras=(camera,),
         image_size=request.image_size,
-        render_profile=request.render_profile or customs.fine_profile,
+        render_profile=request.render_profile or world.fine_profile,
         perturbations=perturbations,
         disable_env_checker=True,
     )

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from uamsim.data.config import DemonstrationConfig
 from uamsim.errors import ConfigError
 from uamsim.evaluation.experts import ExpertEpisode, play_expert, play_experts
-from uamsim.orchestration.tasks import resolve_environment
 from uamsim.perturbations.axes import AXES
 from uamsim.perturbations.language.reading import parse_instruction
 from uamsim.perturbations.leaks import Episode, check_leaks
 from uamsim.perturbations.splits import SPLITS, find_split
 from uamsim.perturbations.values import PERTURBATIONS
 from uamsim.statistics import Rate, rate
+from uamsim.worlds import resolve_environment
 
 SOLVABLE_SHARE = 0.9
 """Share of its in-domain success that an expert must keep on a split."""
