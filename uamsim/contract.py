@@ -129,16 +129,19 @@ class SceneFacts:
     Attributes:
         things: all visible things.
         gripper_pos_world: left and right gripper position (m), None for an arm at rest.
+        gripper_opening: of the left and the right gripper, 0 closed to 1 open.
     """
 
     things: tuple[SceneThing, ...]
     gripper_pos_world: tuple[
         tuple[float, float, float] | None, tuple[float, float, float] | None
     ] = (None, None)
+    gripper_opening: tuple[float, float] = field(default=(0.0, 0.0), metadata={"added": True})
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; ``from_json`` reads it back."""
-        return dataclasses.asdict(self)
+        value = dataclasses.asdict(self)
+        return {name: value[name] for name in json_fields(self)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "SceneFacts":
@@ -154,7 +157,12 @@ class SceneFacts:
             for t in value["things"]
         )
         left, right = (None if p is None else tuple(p) for p in value["gripper_pos_world"])
-        return cls(things=things, gripper_pos_world=(left, right))
+        opening = value.get("gripper_opening", (0.0, 0.0))
+        return cls(
+            things=things,
+            gripper_pos_world=(left, right),
+            gripper_opening=(opening[0], opening[1]),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

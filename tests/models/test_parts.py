@@ -16,6 +16,7 @@ from uamsim.errors import (
     StorageError,
     UnknownNameError,
 )
+from uamsim.models.batch import FlowNoise
 from uamsim.models.checkpoint import build_model, load_checkpoint, save_checkpoint
 from uamsim.models.config import (
     ModelConfig,
@@ -24,7 +25,8 @@ from uamsim.models.config import (
     config_from_json,
     config_to_json,
 )
-from uamsim.models.generator import Generator
+from uamsim.models.flow import sample_image_time
+from uamsim.models.generator import Generator, copy_sem_to_dorsal, is_dorsal
 from uamsim.models.presets import PRESETS
 from uamsim.models.sizes import count_parameters, flops_per_sample
 from uamsim.models.state import assign
@@ -167,6 +169,57 @@ def test_generator_trains_only_its_expert() -> None:
     sampled = model.sample(images, texts, torch.randn(batch.latents.shape))
     assert sampled.shape == images.shape
     assert sampled.dtype == torch.uint8
+
+
+def test_a_shift_moves_image_times_towards_noise() -> None:
+    def times(shift: float) -> torch.Tensor:
+        return sample_image_time(2000, shift, torch.Generator().manual_seed(0))
+
+    plain, shifted = times(1.0), times(4.0)
+    assert torch.equal(
+        plain, torch.randn(2000, generator=torch.Generator().manual_seed(0)).sigmoid()
+    )
+    assert torch.allclose(shifted / (1 - shifted), 4 * plain / (1 - plain), rtol=1e-3)
+    assert (shifted > 0.9).float().mean() > 5 * (plain > 0.9).float().mean()
+
+
+def test_image_times_of_tuning_are_shifted_too() -> None:
+    config = micro_config("uam", image_time_shift=4.0)
+    assert config.generator.image_time_shift == 4.0
+    plain, shifted = (
+        FlowNoise.draw(c, 500, torch.Generator().manual_seed(0)).goal_t
+        for c in (micro_config("uam"), config)
+    )
+    assert plain is not None
+    assert shifted is not None
+    assert bool((shifted > plain).all())
+
+
+def test_e_sem_is_trained_with_a_generator_that_frees_it() -> None:
+    config = micro_config("uam")
+    model = Generator(config.generator, TOKENIZER, seed=0)
+    copy_sem_to_dorsal(model.vlm)
+    sem = dict(model.vlm.sem_parameters())
+    for name, value in model.vlm.named_parameters():
+        if is_dorsal(name):
+            assert torch.equal(value, sem[name.replace(".dor.", ".sem.")])
+    images, latents = pictures(2), torch.randn(2, config.vae.num_tokens, config.vae.token_dim)
+    weights = torch.ones(latents.shape[:2])
+    args = (images, ["a", "b"], latents, latents.flip(0))
+
+    def loss(weights: torch.Tensor | None) -> torch.Tensor:
+        return model.loss(*args, torch.Generator().manual_seed(0), weights)
+
+    assert loss(weights).item() == pytest.approx(loss(None).item(), rel=1e-5)
+    model.latent.llm2vae.weight.data.normal_()
+    loss(None).backward()
+    assert all(value.grad is None for value in sem.values())
+    model.set_e_sem_trainable(True)
+    loss(None).backward()
+    assert sem["embed.weight"].grad is not None
+    assert any(value.grad is not None for name, value in sem.items() if "experts" in name)
+    weights[:, 0] = 0
+    assert loss(weights).item() != pytest.approx(loss(None).item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["vlm", "vae", "generator", "vla"])

@@ -70,7 +70,8 @@ def work(monkeypatch, tmp_path):
     """Stand-ins for data, pretraining, tuning and media, small enough to count."""
     work = Interruptions()
     monkeypatch.setattr("uamsim.orchestration.artifacts.store.SHIPPED_ROOT", tmp_path / "shipped")
-    for kind in ("demonstrations", "vqa", "scene_changes", *stages.PRETRAINED, "vqa_test"):
+    data = ("demonstrations", "vqa", "vqa_test", "scene_changes")
+    for kind in (*data, "vlm_start", *stages.SHIPPED):
         monkeypatch.setattr(stages, f"_{kind}", functools.partial(_fake_make, work, kind))
     questions = [(0, Question(skill=skill, question=f"{skill}?", answer="yes")) for skill in SKILLS]
     images = np.zeros((1, *SIZE, 3), np.uint8)

@@ -1,10 +1,14 @@
+import dataclasses
+
 import pytest
 
 from uamsim.errors import DatasetError
 from uamsim.orchestration.artifacts import stages
 from uamsim.orchestration.artifacts.shipping import ship
 from uamsim.orchestration.artifacts.store import ArtifactStore
+from uamsim.orchestration.jsonable import from_json, to_json
 from uamsim.orchestration.runs.progress import FileReport
+from uamsim.training.config import JointConfig
 
 
 def test_shipped_models_spare_their_training_data(spec, work, tmp_path):
@@ -12,7 +16,7 @@ def test_shipped_models_spare_their_training_data(spec, work, tmp_path):
     shipped = tmp_path / "package"
     with pytest.raises(DatasetError, match="--pretrain"):
         ship(spec, made, shipped)
-    for kind in stages.PRETRAINED:
+    for kind in stages.SHIPPED:
         stages.make(spec, made, kind, 1, FileReport(tmp_path / "p.json"))
     (shipped / "vlm-0000").mkdir(parents=True)
     paths = ship(spec, made, shipped)
@@ -28,4 +32,34 @@ def test_shipped_models_spare_their_training_data(spec, work, tmp_path):
         "scene_changes",
         "vae",
         "generator",
+        "gate",
     ]
+
+
+def test_the_vlm_of_a_joint_stage_is_its_generators(spec, work, tmp_path):
+    together = spec.replace(
+        pretraining=dataclasses.replace(spec.pretraining, joint=JointConfig()),
+        demonstrations=spec.demonstrations,
+    )
+    assert stages.recipe(together, "vlm_start") == stages.recipe(spec, "vlm")
+    assert stages.recipe(together, "vlm").upstream.keys() == {"generator"}
+    store = ArtifactStore(tmp_path / "cache")
+    assert stages.needed(together, store) == [
+        "demonstrations",
+        "vqa_test",
+        "vqa",
+        "scene_changes",
+        "tokenizer",
+        "vlm_start",
+        "vae",
+        "generator",
+        "vlm",
+        "gate",
+    ]
+    for kind in stages.SHIPPED:
+        stages.make(together, store, kind, 1, FileReport(tmp_path / "p.json"))
+    shipped = tmp_path / "package"
+    ship(together, store, shipped)
+    fresh = ArtifactStore(tmp_path / "fresh", shipped=shipped)
+    assert stages.needed(together, fresh) == ["demonstrations", "vqa_test"]
+    assert to_json(from_json(type(together), to_json(together))) == to_json(together)

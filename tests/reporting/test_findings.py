@@ -9,7 +9,8 @@ from uamsim.reporting.comparisons import (
 )
 from uamsim.reporting.controls import control_remarks
 from uamsim.reporting.findings import find
-from uamsim.reporting.results import Results
+from uamsim.reporting.gate import gate_verdict
+from uamsim.reporting.results import Results, validate_results
 from uamsim.statistics import Estimate, difference, over_seeds
 
 
@@ -100,6 +101,26 @@ def test_a_reversed_order_contradicts(make_results):
     set_rate(results, "no_dorsal", "unfrozen", 36)
     assert verdict(results, "UAM is the best variant").verdict == "contradicted"
     assert verdict(results, "UAM is best on Chinese").verdict == "contradicted"
+
+
+def test_claims_about_a_generator_that_knows_too_little_are_not_tested(make_results):
+    results = make_results()
+    set_rate(results, "uam", "unfrozen", 4)
+    set_rate(results, "no_dorsal", "unfrozen", 36)
+    known = {f.claim: f.verdict for f in find(Results(results))}
+    check = {"name": "right goals", "limit": 0.9, "relation": "at least"}
+    results["gate"] = {"passed": False, "checks": [{**check, "value": 0.3, "passed": False}]}
+    validate_results(results)
+    failed = {f.claim: f.verdict for f in find(Results(results))}
+    changed = {claim for claim, verdict in failed.items() if verdict != known[claim]}
+    assert {failed[claim] for claim in changed} == {"not tested"}
+    assert all("uam" in claim.lower() or "gen_init" in claim for claim in changed)
+    assert not {"supported", "contradicted"} & {
+        verdict for claim, verdict in failed.items() if "UAM" in claim or "gen_init" in claim
+    }
+    assert "fails 1 of 1 checks (right goals 0.30" in gate_verdict(Results(results))
+    results["gate"] = {"passed": True, "checks": [{**check, "value": 0.95, "passed": True}]}
+    assert {f.claim: f.verdict for f in find(Results(results))} == known
 
 
 def test_every_split_has_a_claim(make_results):

@@ -117,6 +117,16 @@ def test_a_constant_schedule_stays_at_the_peak():
     assert [learning_rate_scale(cfg, step) for step in (0, 1, 50, 99)] == [0.5, 1.0, 1.0, 1.0]
 
 
+def test_a_trapezoid_keeps_the_peak_and_then_falls():
+    cfg = config(steps=400, schedule="trapezoid")
+    scales = [learning_rate_scale(cfg, step) for step in range(400)]
+    assert scales[100:301] == [1.0] * 201
+    assert scales[350] == pytest.approx(0.05 + 0.95 * 0.5)
+    assert scales[399] < 0.06
+    longer = config(steps=800, schedule="trapezoid")
+    assert [learning_rate_scale(longer, step) for step in range(300)] == scales[:300]
+
+
 def test_the_average_follows_and_is_resumed(tmp_path):
     torch.manual_seed(0)
     model = torch.nn.Linear(3, 1)

@@ -35,7 +35,7 @@ _WHERE = {
 
 
 def draw_caption(
-    facts: SceneFacts, rng: np.random.Generator, *, max_things: int = 6
+    facts: SceneFacts, rng: np.random.Generator, *, max_things: int = 6, cell_m: float = 0.02
 ) -> tuple[str, str]:
     """A request for a description, and the description: things from left to right.
 
@@ -45,6 +45,7 @@ def draw_caption(
         facts: what the picture shows.
         rng: draws the language and the request.
         max_things: longer lists are cut.
+        cell_m: side of a cell.
     """
     language = _LANGUAGES[int(rng.choice(len(_LANGUAGES), p=_SHARES))]
     with_place = bool(rng.random() < 0.5)
@@ -53,7 +54,7 @@ def draw_caption(
     written = "english" if language == "english" else "chinese"
     comma = ", " if language == "english" else "，"
     text = comma.join(
-        f"{_name(thing, written)} {_cell(thing)}" if with_place else _name(thing, written)
+        f"{_name(thing, written)} {_cell(thing, cell_m)}" if with_place else _name(thing, written)
         for thing in things
     )
     return ask, romanise(text) if language == "pinyin" else text
@@ -70,16 +71,26 @@ def _name(thing: SceneThing, language: Literal["english", "chinese"]) -> str:
 
 
 _POINT: tuple[tuple[str, ...], tuple[str, ...]] = (("point to the {thing}",), ("指出{thing}",))
-_CELL_M = 0.02
 _ORIGIN_M = (-0.28, -0.16)
 
 
-def draw_pointing(facts: SceneFacts, rng: np.random.Generator) -> tuple[str, str] | None:
+def draw_pointing(
+    facts: SceneFacts,
+    rng: np.random.Generator,
+    *,
+    cell_m: float = 0.02,
+    instruction_share: float = 0.5,
+) -> tuple[str, str] | None:
     """A thing to point to, or a robot's instruction, and the table's cells that are meant.
 
-    A cell is a column and a row of squares of 2 cm, from the near left. An instruction's answer is
-    the cell of the thing and, where there is one, of the target. Half of the requests are
-    instructions, and half are in English.
+    A cell is a column and a row of squares, from the near left. An instruction's answer is the
+    cell of the thing and, where there is one, of the target. Half of the requests are in English.
+
+    Args:
+        facts: what the picture shows.
+        rng: draws the request.
+        cell_m: side of a cell.
+        instruction_share: of the requests that are a robot's instructions.
 
     Returns:
         Request and answer, or None where nothing can be told from all else.
@@ -88,7 +99,7 @@ def draw_pointing(facts: SceneFacts, rng: np.random.Generator) -> tuple[str, str
     if not single:
         return None
     tongue = "english" if rng.random() < 0.5 else TONGUES[int(rng.integers(len(TONGUES)))]
-    drafted = draft_instruction(single, rng) if rng.random() < 0.5 else None
+    drafted = draft_instruction(single, rng) if rng.random() < instruction_share else None
     if drafted is None:
         thing, target = single[int(rng.integers(len(single)))], None
         draft = Draft(kind="point", answer="", slots={"thing": names_of(thing)}, templates=_POINT)
@@ -97,9 +108,10 @@ def draw_pointing(facts: SceneFacts, rng: np.random.Generator) -> tuple[str, str
     words = put_into_words(draft, tongue, rng)
     if words is None:
         return None
-    return words[0], " ".join(_cell(item) for item in (thing, target) if item is not None)
+    meant = [item for item in (thing, target) if item is not None]
+    return words[0], " ".join(_cell(item, cell_m) for item in meant)
 
 
-def _cell(thing: SceneThing) -> str:
-    column, row = (int((thing.pos_world[axis] - _ORIGIN_M[axis]) / _CELL_M) for axis in range(2))
+def _cell(thing: SceneThing, side_m: float) -> str:
+    column, row = (int((thing.pos_world[axis] - _ORIGIN_M[axis]) / side_m) for axis in range(2))
     return f"{column} {row}"

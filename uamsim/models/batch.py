@@ -60,7 +60,7 @@ class FlowNoise:
         action = torch.randn(shape, generator=generator, device=device)
         if not config.dynamics:
             return cls(action_t, action)
-        goal_t = sample_image_time(batch_size, generator)
+        goal_t = sample_image_time(batch_size, config.image_time_shift, generator)
         shape = (batch_size, config.vae.num_tokens, config.vae.token_dim)
         return cls(action_t, action, goal_t, torch.randn(shape, generator=generator, device=device))
 

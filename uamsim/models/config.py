@@ -240,7 +240,11 @@ class VAEConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig:
-    """E_gen: a frozen E_sem with a generation expert, pretrained on scene changes."""
+    """E_gen: E_sem with a generation expert, pretrained on scene changes.
+
+    Attributes:
+        image_time_shift: of the goal's times (``flow.sample_image_time``).
+    """
 
     vlm: VLMConfig = field(default_factory=VLMConfig)
     vae: VAEConfig = field(default_factory=VAEConfig)
@@ -248,6 +252,7 @@ class GeneratorConfig:
     goal_start: GoalStart = "residual"
     dorsal_sees_text: bool = True
     num_goal_steps: int = 20
+    image_time_shift: float = field(default=1.0, metadata=ADDED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,6 +274,8 @@ class VLAConfig:
         goal_start: the goal block's start: N(z_current, I) ("residual", BagelVLA's residual
             flow guidance) or N(0, I).
         dorsal_sees_text: False for purely visual dorsal tokens.
+        image_time_shift: of the goal's times (``flow.sample_image_time``). Actions read a goal
+            block at time 1, which without a shift is hardly ever trained.
         chunk: K predicted actions.
         action_time_alpha: action times are Beta(alpha, 1), 1 being noise. pi0 has 1.5; at lower
             times the noised chunk itself shows where it goes, and nothing has to be looked up.
@@ -296,6 +303,7 @@ class VLAConfig:
     mlp_width: int = field(default=1024, metadata=ADDED)
     gripper_dims: tuple[int, ...] = field(default=(6, 13), metadata=ADDED)
     insulated: bool = field(default=False, metadata=ADDED)
+    image_time_shift: float = field(default=1.0, metadata=ADDED)
 
     def __post_init__(self) -> None:
         if self.action_head == "mlp":
@@ -356,6 +364,7 @@ class VLAConfig:
             goal_start=self.goal_start,
             dorsal_sees_text=self.dorsal_sees_text,
             num_goal_steps=self.num_goal_steps,
+            image_time_shift=self.image_time_shift,
         )
 
 

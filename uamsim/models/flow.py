@@ -20,9 +20,14 @@ def sample_action_time(batch_size: int, alpha: float, generator: torch.Generator
     return 0.999 * uniform ** (1 / alpha) + 0.001
 
 
-def sample_image_time(batch_size: int, generator: torch.Generator) -> Tensor:
-    """Logit-normal(0, 1) times [B] (BAGEL)."""
-    return torch.randn(batch_size, generator=generator, device=generator.device).sigmoid()
+def sample_image_time(batch_size: int, shift: float, generator: torch.Generator) -> Tensor:
+    """Times t = s u / (1 + (s - 1) u) [B] of logit-normal(0, 1) u (BAGEL).
+
+    The shift s moves them towards 1, the noise, where pictures are predicted from and where actions
+    read the goal block; 1 leaves them.
+    """
+    u = torch.randn(batch_size, generator=generator, device=generator.device).sigmoid()
+    return shift * u / (1 + (shift - 1) * u)
 
 
 def goal_start(current_BTC: Tensor, noise_BTC: Tensor, start: GoalStart) -> Tensor:

@@ -1,4 +1,4 @@
-"""The generator: E_gen learns to predict scene changes by flow matching, beside a frozen E_sem.
+"""The generator: E_gen learns to predict scene changes by flow matching, beside E_sem.
 
 Its expert and latent layers are what E_dor of `gen_init` and `uam` starts from.
 """
@@ -30,8 +30,13 @@ class Generator(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + 1)
             self.latent = LatentIO(config.vae, config.dorsal.width)
+        self.set_e_sem_trainable(False)
+
+    def set_e_sem_trainable(self, trainable: bool) -> None:
+        """Freezes or frees E_sem; it is frozen at first."""
+        self.e_sem_trainable = trainable
         for _, parameter in self.vlm.sem_parameters():
-            parameter.requires_grad_(False)
+            parameter.requires_grad_(trainable)
 
     def init_from(self, vlm_state: Mapping[str, Tensor], vae_state: Mapping[str, Tensor]) -> None:
         """Takes E_sem and the VAE from their own pretraining.
@@ -59,7 +64,7 @@ class Generator(nn.Module):
 
     def _sem_inputs(self, images: Tensor, instructions: Sequence[str]) -> tuple[Tensor, Prompts]:
         prompts = self.vlm.prompts(instructions)
-        with torch.no_grad():
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.e_sem_trainable):
             features = self.vlm.view_features(images[:, None])
             return self.vlm.embed_prefix(features, prompts.ids), prompts
 
@@ -76,6 +81,7 @@ class Generator(nn.Module):
         latents: Tensor,
         goal_latents: Tensor,
         generator: torch.Generator,
+        weight_BT: Tensor | None = None,
     ) -> Tensor:
         """Flow-matching MSE of the scene change.
 
@@ -85,10 +91,12 @@ class Generator(nn.Module):
             latents: [B, T, C] of the same pictures, from ``vae.encode``.
             goal_latents: [B, T, C] after the change.
             generator: draws times and noise.
+            weight_BT: of the goal's tokens, 1 on average; all alike where None.
         """
         x_sem, prompts = self._sem_inputs(images, instructions)
         noise = torch.randn(latents.shape, generator=generator, device=generator.device)
-        t_B = sample_image_time(len(latents), generator).to(latents.device)
+        t_B = sample_image_time(len(latents), self.config.image_time_shift, generator)
+        t_B = t_B.to(latents.device)
         start = goal_start(latents, noise.to(latents.device), self.config.goal_start)
         tokens = [
             self.latent.embed(latents, None),
@@ -104,16 +112,31 @@ class Generator(nn.Module):
             },
             prompts,
             keep={DOR: goal},
-            freeze_sem=True,
+            freeze_sem=not self.e_sem_trainable,
         )
-        return F.mse_loss(self.latent.velocity(out.hidden[DOR]), start - goal_latents)
+        velocity = self.latent.velocity(out.hidden[DOR])
+        if weight_BT is None:
+            return F.mse_loss(velocity, start - goal_latents)
+        return ((velocity - start + goal_latents).square().mean(2) * weight_BT).mean()
 
     @torch.inference_mode()
     def sample(self, images: Tensor, instructions: Sequence[str], noise: Tensor) -> Tensor:
         """Pictures uint8 [B, H, W, 3] after the change, from noise [B, T, C]."""
+        return self.vae.decode(self.sample_latents(images, instructions, noise))
+
+    @torch.inference_mode()
+    def sample_latents(
+        self,
+        images: Tensor,
+        instructions: Sequence[str],
+        noise: Tensor,
+        *,
+        num_steps: int | None = None,
+    ) -> Tensor:
+        """Latents [B, T, C] of ``sample``'s pictures; by the config's number of steps if None."""
         x_sem, prompts = self._sem_inputs(images, instructions)
         latents = self.vae.encode(images)
-        goal = sample_goal(
+        return sample_goal(
             self.vlm.mot,
             self.latent,
             self.layout(prompts.ids.shape[1], staged=True),
@@ -123,9 +146,19 @@ class Generator(nn.Module):
             noise,
             self.with_marks(x_sem[:, :0], 1),
             start=self.config.goal_start,
-            num_steps=self.config.num_goal_steps,
+            num_steps=num_steps or self.config.num_goal_steps,
         )
-        return self.vae.decode(goal)
+
+
+def copy_sem_to_dorsal(vlm: VLM) -> None:
+    """Starts the expert beside E_sem as a copy of its blocks (BAGEL's ``init_moe``).
+
+    Raises:
+        CheckpointError: the two have other sizes.
+    """
+    own = {name: value for name, value in vlm.named_parameters() if is_dorsal(name)}
+    sem = dict(vlm.sem_parameters())
+    assign(own, {name: sem[name.replace(f".{DOR}.", f".{SEM}.")] for name in own}, "E_dor")
 
 
 def is_dorsal(name: str) -> bool:

@@ -5,11 +5,9 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from uamsim.errors import ConfigError
-from uamsim.models.generator import is_dorsal
-from uamsim.models.sequence import DOR
+from uamsim.models.generator import copy_sem_to_dorsal, is_dorsal
 from uamsim.models.state import Selected, assign
 from uamsim.models.vla import VLA
-from uamsim.models.vlm import SEM
 
 
 def init_from(
@@ -36,18 +34,12 @@ def init_from(
             raise ConfigError("E_dor reads VAE tokens, so vae_state is needed; got None.")
         assign(model.vae.state_dict(), vae_state, "the VAE")
     if model.config.dorsal_init == "vlm":
-        _copy_sem_to_dorsal(model)
+        copy_sem_to_dorsal(model.vlm)
+        if model.config.dorsal_input == "vit":
+            connector = dict(model.dorsal_connector.named_parameters())
+            assign(connector, dict(model.vlm.connector.named_parameters()), "E_dor's connector")
     elif model.config.dorsal_init == "generator":
         if generator_state is None:
             raise ConfigError("E_dor starts from a generator; generator_state is None.")
         own = {n: p for n, p in model.named_parameters() if is_dorsal(n)}
         assign(own, Selected(generator_state, is_dorsal), "E_dor")
-
-
-def _copy_sem_to_dorsal(model: VLA) -> None:
-    state = dict(model.vlm.sem_parameters())
-    own = {n: p for n, p in model.vlm.named_parameters() if is_dorsal(n)}
-    assign(own, {n: state[n.replace(f".{DOR}.", f".{SEM}.")] for n in own}, "E_dor")
-    if model.config.dorsal_input == "vit":
-        connector = dict(model.dorsal_connector.named_parameters())
-        assign(connector, dict(model.vlm.connector.named_parameters()), "E_dor's connector")

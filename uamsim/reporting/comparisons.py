@@ -14,7 +14,7 @@ from uamsim.statistics import (
     wider,
 )
 
-Verdict = Literal["supported", "contradicted", "unresolved", "not run"]
+Verdict = Literal["supported", "contradicted", "unresolved", "not tested", "not run"]
 MARGIN = 0.10
 """Success rates closer than this count as "on par" or "close"."""
 

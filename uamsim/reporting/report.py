@@ -14,6 +14,7 @@ from uamsim.reporting.comparable import comparable_remarks
 from uamsim.reporting.controls import control_remarks
 from uamsim.reporting.figures import figures
 from uamsim.reporting.findings import find
+from uamsim.reporting.gate import gate_table, gate_verdict
 from uamsim.reporting.labels import MODE_TITLES, split_title, task_title, variant_title
 from uamsim.reporting.media import MediaReader
 from uamsim.reporting.results import Results
@@ -21,7 +22,7 @@ from uamsim.reporting.svg import inline, standalone, to_svg
 from uamsim.reporting.tax import tax_table
 from uamsim.storage import write_text
 
-_VERDICTS = ("supported", "contradicted", "unresolved", "not run")
+_VERDICTS = ("supported", "contradicted", "unresolved", "not tested", "not run")
 
 
 def build_report(out: Path) -> Path:
@@ -71,6 +72,8 @@ def _context(results: Results, media: MediaReader) -> dict[str, Any]:
         "counts": [(verdict, counts[verdict]) for verdict in _VERDICTS],
         "remarks": [*control_remarks(results), *tables.floor_remarks(results)],
         "modes": results.modes,
+        "gate": gate_table(results),
+        "gate_verdict": gate_verdict(results),
         "tax": tax_table(results),
         "sweep": tables.sweep_table(results),
         "tasks": tables.task_table(results),

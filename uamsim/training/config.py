@@ -1,5 +1,6 @@
 """How models are trained, as values. No torch here."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -7,14 +8,14 @@ from typing import Literal, get_args
 from uamsim.contract import ADDED
 from uamsim.errors import ConfigError, UnknownNameError
 
-Schedule = Literal["cosine", "constant"]
+Schedule = Literal["cosine", "constant", "trapezoid"]
 Precision = Literal["float32", "bfloat16"]
 Weights = Literal["trained", "average"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
-    """AdamW with warm-up, then a cosine or a constant rate.
+    """AdamW with warm-up, then a schedule.
 
     Attributes:
         steps: optimiser steps.
@@ -26,7 +27,8 @@ class OptimConfig:
         betas: moments' decay; the paper's baselines use (0.9, 0.95).
         grad_clip: largest global gradient norm.
         log_every: steps between reports.
-        schedule: what follows the warm-up.
+        schedule: what follows the warm-up: a cosine to the end, the peak rate throughout, or
+            "trapezoid", the peak rate and in the last quarter of the steps a straight line down.
         precision: of what is computed: "bfloat16" by autocast. Weights, their gradients, both
             moments, norms and losses are float32 in either case.
         average_decay: of the exponential moving average of the weights; 0 keeps none.
@@ -65,6 +67,33 @@ def _check_name(kind: str, name: str, known: tuple[str, ...]) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class JointConfig:
+    """Training E_sem and E_gen together on scene changes and questions, as BAGEL's experts are.
+
+    E_gen starts as a copy of E_sem, which comes from questions; the ViT stays as it is. The budget
+    is the generator's.
+
+    Attributes:
+        e_sem_learning_rate: peak rate of E_sem.
+        question_share: of the steps that also ask questions.
+        question_images: pictures that such a step asks about.
+        change_weight: of a latent token that changes, against 1 of one that does not: most of a
+            picture stays as it is, and copying it is learnt at once.
+        change_from: root mean square from which a token has changed; the latents' deviation is 1.
+        pointing_cell_m: in place of ``PretrainingConfig.pointing_cell_m``.
+        pointing_instruction_share: in place of ``PretrainingConfig.pointing_instruction_share``.
+    """
+
+    e_sem_learning_rate: float = 5e-4
+    question_share: float = 0.5
+    question_images: int = 8
+    change_weight: float = 5.0
+    change_from: float = 0.3
+    pointing_cell_m: float = 0.07
+    pointing_instruction_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class PretrainingConfig:
     """How the "public models" that a study starts from are made.
 
@@ -72,13 +101,17 @@ class PretrainingConfig:
         vision: image-text pretraining of the ViT, before the VLM.
         vlm: question answering, next-token prediction.
         vae: picture reconstruction.
-        generator: scene changes by flow matching, E_sem frozen.
+        generator: scene changes by flow matching.
         qa_per_image: question-answer pairs packed behind each picture.
         captions_per_image: descriptions packed behind them.
-        pointings_per_image: requests to point at something, and instructions, packed behind them.
+        pointings_per_image: requests to point at something, packed behind them.
+        pointing_cell_m: side of the table's cells that answer them. Coarse cells give a VLM that
+            knows where things are but not where a hand has to go.
+        pointing_instruction_share: of those requests that are a robot's instructions.
         vocab_size: of the byte-level BPE.
         tokenizer_texts: sentences that the BPE is trained on.
         seed: decides initialisation, order and noise.
+        joint: how E_sem is trained with the generator; None leaves it frozen.
     """
 
     vision: OptimConfig = field(
@@ -99,6 +132,19 @@ class PretrainingConfig:
     vocab_size: int = 512
     tokenizer_texts: int = 20000
     seed: int = 0
+    pointing_cell_m: float = field(default=0.02, metadata=ADDED)
+    pointing_instruction_share: float = field(default=0.5, metadata=ADDED)
+    joint: JointConfig | None = field(default=None, metadata=ADDED)
+
+    def last_questions(self) -> "PretrainingConfig":
+        """The same with the pointing of E_sem's last stage, which co-training repeats."""
+        if self.joint is None:
+            return self
+        return dataclasses.replace(
+            self,
+            pointing_cell_m=self.joint.pointing_cell_m,
+            pointing_instruction_share=self.joint.pointing_instruction_share,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,9 @@ class Draw:
         return cls(rng=rng, noise=noise, part=part)
 
 
+_DECAY_SHARE = 0.25
+"""Of a trapezoid's steps, those in which the rate falls."""
+
 StepLoss = Callable[[Draw], Mapping[str, torch.Tensor]]
 """Draws a batch and returns its part's share of the losses; "total" is the one that is minimised.
 One that knows no parts may only be run on one rank without accumulation."""
@@ -82,6 +85,8 @@ def learning_rate_scale(config: OptimConfig, step: int) -> float:
         return 1.0
     progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
     floor = config.min_learning_rate_ratio
+    if config.schedule == "trapezoid":
+        return floor + (1 - floor) * min(1.0, (1 - step / config.steps) / _DECAY_SHARE)
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 

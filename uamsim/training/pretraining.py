@@ -9,15 +9,17 @@ import torch
 from uamsim.data.captions import draw_caption, draw_pointing
 from uamsim.data.scene_change import SceneChangeDataset
 from uamsim.data.vqa import VQADataset
+from uamsim.errors import ConfigError
 from uamsim.models.checkpoint import load_checkpoint, save_checkpoint
 from uamsim.models.config import GeneratorConfig, VAEConfig, VLMConfig
-from uamsim.models.generator import Generator
+from uamsim.models.generator import Generator, copy_sem_to_dorsal, is_dorsal
+from uamsim.models.state import assign
 from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.vae import VAE
 from uamsim.models.vlm import VLM
-from uamsim.training.config import PretrainingConfig
+from uamsim.training.config import JointConfig, PretrainingConfig
 from uamsim.training.latents import encode_frames
-from uamsim.training.loop import Draw, Progress, fit, make_optimizer
+from uamsim.training.loop import Draw, Hooks, Progress, fit, make_optimizer
 from uamsim.training.ranks import Part, training_device
 from uamsim.training.state import STATE_NAME
 from uamsim.training.vision import pretrain_vision
@@ -36,9 +38,13 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, out: Path) -> Path:
 def _pairs(
     dataset: VQADataset, row: int, rng: np.random.Generator, config: PretrainingConfig
 ) -> list[tuple[str, str]]:
-    questions = dataset.questions(row, rng, config.qa_per_image)
-    captions = [draw_caption(dataset.facts(row), rng) for _ in range(config.captions_per_image)]
-    drawn = [draw_pointing(dataset.facts(row), rng) for _ in range(config.pointings_per_image)]
+    questions, facts = dataset.questions(row, rng, config.qa_per_image), dataset.facts(row)
+    cell_m, share = config.pointing_cell_m, config.pointing_instruction_share
+    captions = [draw_caption(facts, rng, cell_m=cell_m) for _ in range(config.captions_per_image)]
+    drawn = [
+        draw_pointing(facts, rng, cell_m=cell_m, instruction_share=share)
+        for _ in range(config.pointings_per_image)
+    ]
     pointings = [item for item in drawn if item is not None]
     return [(item.question, item.answer) for item in questions] + captions + pointings
 
@@ -179,47 +185,98 @@ def pretrain_generator(
     vlm_path: Path,
     vae_path: Path,
     scene_change_root: Path,
+    vqa_root: Path | None = None,
     out: Path,
     report: Progress,
+    hooks: Hooks | None = None,
 ) -> None:
-    """Flow matching of worded scene changes, with E_sem and the VAE frozen.
+    """Flow matching of worded scene changes, with E_sem frozen or trained together on questions.
 
     Args:
-        config: budget and seed.
+        config: budget and seed; ``joint`` says whether E_sem is trained too.
         model_config: sizes.
         vlm_path: checkpoint that gives E_sem.
-        vae_path: checkpoint that gives the latents, which are encoded once.
+        vae_path: checkpoint that gives the latents, which are encoded once; it stays as it is.
         scene_change_root: a set of ``data.scene_change``.
+        vqa_root: a question set, needed where E_sem is trained.
         out: folder for the resumable state and ``model.safetensors``.
         report: progress.
+        hooks: what else is to be done while the model is trained.
+
+    Raises:
+        ConfigError: E_sem is to be trained without questions.
     """
+    joint = config.joint
+    if joint is not None and vqa_root is None:
+        raise ConfigError("E_sem is trained with the generator on questions; vqa_root is None.")
     pairs = SceneChangeDataset(scene_change_root)
+    asked = None if joint is None or vqa_root is None else VQADataset(vqa_root, "train")
     vlm = load_checkpoint(vlm_path)
     device = training_device()
     vae = load_checkpoint(vae_path).build_vae().to(device)
     model = Generator(model_config, vlm.build_vlm().tokenizer, seed=config.seed)
     model.init_from(vlm.state, vae.state_dict())
+    if joint is not None:
+        copy_sem_to_dorsal(model.vlm)
+        model.set_e_sem_trainable(True)
+        model.vlm.vision.requires_grad_(False)
     model.to(device)
     before, after = encode_frames(vae, pairs.before), encode_frames(vae, pairs.after)
 
     def step_loss(draw: Draw) -> dict[str, torch.Tensor]:
         rows = draw.rng.integers(len(pairs), size=config.generator.batch_size)
-        loss = model.loss(
+        now, goal = (torch.from_numpy(latents[rows]).to(device) for latents in (before, after))
+        flow = model.loss(
             torch.from_numpy(pairs.before[rows]).to(device),
             [pairs.instructions[row] for row in rows],
-            torch.from_numpy(before[rows]).to(device),
-            torch.from_numpy(after[rows]).to(device),
+            now,
+            goal,
             draw.noise,
+            None if joint is None else change_weights(now, goal, joint),
         )
-        return {"total": loss}
+        if joint is None or asked is None or draw.rng.random() >= joint.question_share:
+            return {"total": flow}
+        questions = question_loss(
+            model.vlm, asked, draw.rng, joint.question_images, config.last_questions()
+        )
+        return {"total": flow + questions, "flow": flow, "questions": questions}
+
+    def rate(name: str) -> float:
+        if joint is None or is_dorsal(name):
+            return config.generator.learning_rate
+        return joint.e_sem_learning_rate
 
     fit(
         model,
-        make_optimizer(config.generator, model.expert_parameters()),
+        make_optimizer(config.generator, model.expert_parameters(), rate),
         step_loss,
         config.generator,
         seed=config.seed,
         state_path=out / STATE_NAME,
         report=report,
+        hooks=hooks,
     )
     save_checkpoint(out / MODEL_NAME, model, kind="generator", config=model_config)
+
+
+def change_weights(
+    latents: torch.Tensor, goal_latents: torch.Tensor, config: JointConfig
+) -> torch.Tensor:
+    """Weights [B, T] of a goal's tokens, 1 on average: more where a picture changes."""
+    change_BT = (goal_latents - latents).square().mean(2).sqrt()
+    weight_BT = 1 + (config.change_weight - 1) * (change_BT > config.change_from)
+    return weight_BT / weight_BT.mean()
+
+
+def extract_e_sem(generator_path: Path, out: Path) -> None:
+    """Writes the VLM that a generator was trained with.
+
+    Args:
+        generator_path: checkpoint of a generator.
+        out: folder for ``model.safetensors``.
+    """
+    generator = load_checkpoint(generator_path).build_generator()
+    config = generator.config.vlm
+    model = VLM(config, generator.tokenizer)
+    assign(dict(model.named_parameters()), dict(generator.vlm.sem_parameters()), "E_sem")
+    save_checkpoint(out / MODEL_NAME, model, kind="vlm", config=config)

@@ -170,4 +170,4 @@ class AlohaSceneEnv(AlohaEnv):
             kinematics.inverse(arm, np.array(REST_POS[arm] if pos is None else pos), np.zeros(3))
             for arm, pos in enumerate(facts.gripper_pos_world)
         ]
-        world.set_arms(np.stack(joints), np.zeros(2))
+        world.set_arms(np.stack(joints), np.array(facts.gripper_opening))

@@ -36,7 +36,7 @@ def ship(
     """
     command = f"uamsim experiment {spec.name} --scale {spec.scale} --pretrain"
     found = {}
-    for kind in stages.PRETRAINED:
+    for kind in stages.SHIPPED:
         path = store.find(stages.recipe(spec, kind))
         if path is None:
             raise DatasetError(f"the {kind} was not made yet. Make it with: {command}")

@@ -8,17 +8,29 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from uamsim.contract import json_fields
 from uamsim.data.config import VQAConfig
 from uamsim.models.config import GeneratorConfig, VAEConfig, VLMConfig
+from uamsim.orchestration.artifacts.gate import GATE_FILE, gate_config, measure_gate
 from uamsim.orchestration.artifacts.public_weights import fingerprint, given_kinds
 from uamsim.orchestration.artifacts.store import ArtifactStore, Recipe
 from uamsim.orchestration.jsonable import to_json
 from uamsim.orchestration.runs.progress import Report
 from uamsim.orchestration.spec import ExperimentSpec
+from uamsim.storage import write_json
 
 MODEL_FILE = "model.safetensors"
 PRETRAINED: tuple[str, ...] = ("tokenizer", "vlm", "vae", "generator")
 """Kinds that stand for public models: they may ship with the package."""
+SHIPPED: tuple[str, ...] = (*PRETRAINED, "gate")
+_REMADE = (*SHIPPED, "vlm_start")
+_ASKED = (
+    "qa_per_image",
+    "captions_per_image",
+    "pointings_per_image",
+    "pointing_cell_m",
+    "pointing_instruction_share",
+)
 
 _VERSIONS = {
     "demonstrations": 2,
@@ -28,6 +40,7 @@ _VERSIONS = {
     "vlm": 3,
     "vae": 3,
     "generator": 1,
+    "gate": 1,
 }
 """Raised by hand when code changes what a recipe gives."""
 
@@ -35,6 +48,23 @@ _VERSIONS = {
 def recipe(spec: ExperimentSpec, kind: str) -> Recipe:
     """The recipe of one kind of artifact in this experiment."""
     pretraining, model = spec.pretraining, spec.model
+    joint = is_joint(spec)
+    asked = {name: v for name, v in json_fields(pretraining).items() if name in _ASKED}
+    questions: tuple[Any, tuple[str, ...]] = (
+        {
+            "model": model.vlm,
+            "vision": pretraining.vision,
+            "optim": pretraining.vlm,
+            "seed": pretraining.seed,
+            **asked,
+        },
+        ("vqa", "tokenizer"),
+    )
+    generation = {
+        "model": model.generator,
+        "optim": pretraining.generator,
+        "seed": pretraining.seed,
+    }
     configs: dict[str, tuple[Any, tuple[str, ...]]] = {
         "demonstrations": (spec.demonstrations, ()),
         "vqa": (spec.vqa, ()),
@@ -48,41 +78,37 @@ def recipe(spec: ExperimentSpec, kind: str) -> Recipe:
             },
             (),
         ),
-        "vlm": (
-            {
-                "model": model.vlm,
-                "vision": pretraining.vision,
-                "optim": pretraining.vlm,
-                "qa_per_image": pretraining.qa_per_image,
-                "captions_per_image": pretraining.captions_per_image,
-                "pointings_per_image": pretraining.pointings_per_image,
-                "seed": pretraining.seed,
-            },
-            ("vqa", "tokenizer"),
-        ),
+        "vlm_start": questions,
+        "vlm": ({"model": model.vlm}, ("generator",)) if joint else questions,
         "vae": (
             {"model": model.vae, "optim": pretraining.vae, "seed": pretraining.seed},
             ("vqa", "scene_changes"),
         ),
         "generator": (
-            {
-                "model": model.generator,
-                "optim": pretraining.generator,
-                "seed": pretraining.seed,
-            },
-            ("vlm", "vae", "scene_changes"),
+            (
+                {**generation, "joint": pretraining.joint, **asked},
+                ("vlm_start", "vae", "scene_changes", "vqa"),
+            )
+            if joint
+            else (generation, ("vlm", "vae", "scene_changes"))
         ),
+        "gate": (gate_config(spec), ("generator", "vlm", "vqa_test")),
     }
     config, upstream = configs[kind]
     if kind in given_kinds(spec.init):
         config, upstream = {"init": fingerprint(spec.init), "model": given_model(spec, kind)}, ()
-    kind = "vqa" if kind == "vqa_test" else kind
+    kind = {"vqa_test": "vqa", "vlm_start": "vlm"}.get(kind, kind)
     return Recipe(
         kind=kind,
         version=_VERSIONS[kind],
         config=to_json(config),
         upstream={name: recipe(spec, name).key for name in upstream},
     )
+
+
+def is_joint(spec: ExperimentSpec) -> bool:
+    """Whether E_sem is trained with the generator; what ``spec.init`` gives stays as it is."""
+    return spec.pretraining.joint is not None and "vlm" not in given_kinds(spec.init)
 
 
 def given_model(spec: ExperimentSpec, kind: str) -> VLMConfig | VAEConfig | GeneratorConfig | None:
@@ -98,7 +124,7 @@ def vqa_test_config(spec: ExperimentSpec) -> VQAConfig:
 
 def is_made(spec: ExperimentSpec, store: ArtifactStore, kind: str) -> bool:
     """Whether the artifact is there."""
-    return store.find(recipe(spec, kind), remakable=kind in PRETRAINED) is not None
+    return store.find(recipe(spec, kind), remakable=kind in _REMADE) is not None
 
 
 def needed(spec: ExperimentSpec, store: ArtifactStore) -> list[str]:
@@ -110,7 +136,14 @@ def needed(spec: ExperimentSpec, store: ArtifactStore) -> list[str]:
         wanted.add("vqa")
     if trained & {"vae", "generator"}:
         wanted.add("scene_changes")
-    order = ("demonstrations", "vqa_test", "vqa", "scene_changes", *PRETRAINED)
+    vlms: tuple[str, ...] = ("vlm", "vae", "generator")
+    if is_joint(spec):
+        vlms = ("vlm_start", "vae", "generator", "vlm")
+        if "generator" in trained:
+            wanted |= {"vlm_start", "vqa"}
+    if "generator" not in given_kinds(spec.init):
+        wanted.add("gate")
+    order = ("demonstrations", "vqa_test", "vqa", "scene_changes", "tokenizer", *vlms, "gate")
     return [kind for kind in order if kind in wanted and not is_made(spec, store, kind)]
 
 
@@ -136,22 +169,24 @@ def make(
         "vqa_test": _vqa_test,
         "scene_changes": _scene_changes,
         "tokenizer": _tokenizer,
+        "vlm_start": _vlm_start,
         "vlm": _vlm,
         "vae": _vae,
         "generator": _generator,
+        "gate": _gate,
     }
 
     def fill(folder: Path) -> None:
         if kind in given_kinds(spec.init):
             _import(spec, kind, folder)
             return
-        if kind in ("vlm", "vae", "generator"):
+        if kind in _REMADE:
             import torch
 
             torch.set_num_threads(1)
         makers[kind](spec, store, folder, workers, report)
 
-    return store.get_or_make(recipe(spec, kind), fill, remakable=kind in PRETRAINED)
+    return store.get_or_make(recipe(spec, kind), fill, remakable=kind in _REMADE)
 
 
 def _import(spec: ExperimentSpec, kind: str, out: Path) -> None:
@@ -226,6 +261,17 @@ def _tokenizer(
 def _vlm(
     spec: ExperimentSpec, store: ArtifactStore, out: Path, workers: int, report: Report
 ) -> None:
+    if not is_joint(spec):
+        _vlm_start(spec, store, out, workers, report)
+        return
+    from uamsim.training.pretraining import extract_e_sem
+
+    extract_e_sem(_upstream(spec, store, "generator", report) / MODEL_FILE, out)
+
+
+def _vlm_start(
+    spec: ExperimentSpec, store: ArtifactStore, out: Path, workers: int, report: Report
+) -> None:
     from uamsim.training.pretraining import pretrain_vlm
 
     pretrain_vlm(
@@ -260,16 +306,30 @@ def _generator(
 ) -> None:
     from uamsim.training.pretraining import pretrain_generator
 
+    joint = is_joint(spec)
     pretrain_generator(
-        spec.pretraining,
+        spec.pretraining if joint else dataclasses.replace(spec.pretraining, joint=None),
         spec.model.generator,
-        vlm_path=_upstream(spec, store, "vlm", report) / MODEL_FILE,
+        vlm_path=_upstream(spec, store, "vlm_start" if joint else "vlm", report) / MODEL_FILE,
         vae_path=_upstream(spec, store, "vae", report) / MODEL_FILE,
         scene_change_root=_upstream(spec, store, "scene_changes", report),
+        vqa_root=_upstream(spec, store, "vqa", report) if joint else None,
         out=out,
         report=report,
     )
     _end_training(out)
+
+
+def _gate(
+    spec: ExperimentSpec, store: ArtifactStore, out: Path, workers: int, report: Report
+) -> None:
+    gate = measure_gate(
+        spec,
+        _upstream(spec, store, "generator", report) / MODEL_FILE,
+        _upstream(spec, store, "vlm", report) / MODEL_FILE,
+        _upstream(spec, store, "vqa_test", report),
+    )
+    write_json(out / GATE_FILE, gate)
 
 
 def _end_training(out: Path) -> None:

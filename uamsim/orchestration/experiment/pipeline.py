@@ -9,6 +9,7 @@ from uamsim.contract import EpisodeRecord
 from uamsim.evaluation.backends.jobs import RolloutJob
 from uamsim.evaluation.backends.ledger import LEDGER_FILE, Ledger
 from uamsim.orchestration.artifacts import stages
+from uamsim.orchestration.artifacts.gate import GATE_FILE
 from uamsim.orchestration.artifacts.public_weights import given_kinds
 from uamsim.orchestration.artifacts.store import ArtifactStore
 from uamsim.orchestration.experiment import media, results
@@ -34,6 +35,7 @@ _TITLES = {
     "scene_changes": "scene changes",
     "tokenizer": "tokenizer",
 }
+_VERBS = {"gate": "measuring"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,13 +140,16 @@ def prepare(
     for kind in (kind for kind in needed if kind in _TITLES):
         with console.stage(_TITLES[kind]):
             stages.make(spec, store, kind, runner.workers, console.report(kind))
-    for group in (("vlm", "vae"), ("generator",)):
+    groups = (("vlm", "vae"), ("generator",), ("gate",))
+    if stages.is_joint(spec):
+        groups = (("vlm_start", "vae"), ("generator",), ("vlm",), ("gate",))
+    for group in groups:
         todo = [kind for kind in group if kind in needed]
         if todo:
             verbs: dict[str, list[str]] = {}
             for kind in todo:
                 verb = "loading" if kind in given_kinds(spec.init) else "pretraining"
-                verbs.setdefault(verb, []).append(kind)
+                verbs.setdefault(_VERBS.get(kind, verb), []).append(kind)
             title = ", ".join(f"{verb} {' and '.join(kinds)}" for verb, kinds in verbs.items())
             with console.stage(title):
                 runner.run_calls(
@@ -167,6 +172,7 @@ def prepare(
         vae=path("vae"),
         generator=path("generator"),
         vqa=path("vqa") if spec.cotrains else None,
+        gate=None if "generator" in given_kinds(spec.init) else path("gate") / GATE_FILE,
     )
 
 

@@ -15,6 +15,7 @@ from uamsim.orchestration.experiment.policies import Entrant, result_rows
 from uamsim.orchestration.trials import measuring
 from uamsim.orchestration.trials.trial import TrialContext, TrialSpec, curve, load_done
 from uamsim.statistics import compare, success_rates, suite_average
+from uamsim.storage import read_json
 
 SCHEMA_VERSION = 1
 
@@ -139,6 +140,7 @@ def collect(
     spec = context.spec
     everyone = [*policies[0], *controls[0]], [*policies[1], *controls[1]]
     chains = chain_rows(*everyone)
+    gate = None if context.artifacts.gate is None else read_json(context.artifacts.gate)
     return {
         "schema_version": SCHEMA_VERSION,
         "experiment": spec.name,
@@ -156,6 +158,7 @@ def collect(
         "provenance": dict(provenance),
         "spec": spec.to_json(),
         "media": dict(media),
+        **({} if gate is None else {"gate": gate}),
     }
 
 

@@ -53,6 +53,7 @@ class Artifacts:
         vae: folder of the VAE's.
         generator: folder of the generation expert's.
         vqa: question set with its training part, where some trial co-trains on it.
+        gate: JSON of what the generator was found to know; None where public weights give it.
     """
 
     demonstrations: Path
@@ -62,6 +63,7 @@ class Artifacts:
     vae: Path
     generator: Path
     vqa: Path | None = None
+    gate: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -92,7 +92,8 @@ def _tune(context: TrialContext, trial: TrialSpec, report: Report, *, first: boo
             seed=trial.seed,
             report=logged,
             on_snapshot=measured,
-            questions=artifacts.vqa and Questions(root=artifacts.vqa, pretraining=spec.pretraining),
+            questions=artifacts.vqa
+            and Questions(root=artifacts.vqa, pretraining=spec.pretraining.last_questions()),
             runtime=runtime,
             watch=Watcher(context, log) if runtime.watch_every else None,
         )
