@@ -165,6 +165,9 @@ class SceneFacts:
         )
 
 
+Told = Literal["own", "other_goal"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class PolicySpec:
     """What a policy needs and gives.
@@ -177,6 +180,8 @@ class PolicySpec:
         action_dim: numbers A of an action.
         proprio_dim: numbers P of ``agent_pos``.
         control_hz: actions a second; None where each takes as long as it needs.
+        told: the episode's instruction, or one for another goal
+            (``SimulatedEnv.other_instruction``).
     """
 
     cameras: tuple[str, ...]
@@ -186,6 +191,7 @@ class PolicySpec:
     action_dim: int = ACTION_DIM
     proprio_dim: int = ACTION_DIM
     control_hz: float | None = CONTROL_HZ
+    told: Told = "own"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -102,6 +102,22 @@ class SimulatedEnv(gym.Env[Observation, np.ndarray]):
         """Actions a second; None where each takes as long as it needs."""
         return self.metadata.get("render_fps", CONTROL_HZ) if self.timed else None
 
+    def other_instruction(self, rng: np.random.Generator) -> str | None:
+        """What another episode might be told: an instruction of another goal than the present one.
+
+        It costs no reset and changes nothing. None where the world does not say it.
+
+        Args:
+            rng: draws the goal and its words.
+        """
+        del rng
+        return None
+
+    @classmethod
+    def has_other_goals(cls) -> bool:
+        """Whether this world writes ``other_instruction``; it is asked before one is made."""
+        return cls.other_instruction is not SimulatedEnv.other_instruction
+
     def reads_back(self) -> bool | None:
         """Whether the present instruction, read without knowing the task, means it.
 

@@ -3,8 +3,11 @@
 import copy
 from typing import Any
 
+import numpy as np
+
 from uamsim.contract import Goal, SceneFacts
-from uamsim.perturbations.values import Parameters
+from uamsim.perturbations.language.others import other_instruction
+from uamsim.perturbations.values import Composition, Parameters
 
 
 class EpisodeInfo:
@@ -13,17 +16,25 @@ class EpisodeInfo:
     Attributes:
         task: its name.
         max_episode_steps: control steps after which an episode is truncated.
+        composition: the perturbations of every episode.
         drawn: what the episode drew of its perturbations, type name -> parameters.
     """
 
     task: str
     max_episode_steps: int
+    composition: Composition
     drawn: dict[str, Parameters]
     _instruction: str
     _stages: dict[str, bool]
     _goal: Goal | None
     _facts: SceneFacts
     _num_steps: int
+
+    def other_instruction(self, rng: np.random.Generator) -> str | None:
+        """See ``SimulatedEnv.other_instruction``."""
+        if self._goal is None:
+            return None
+        return other_instruction(self._goal, self._facts, self.composition, rng)
 
     def _info(self, *, success: bool) -> dict[str, Any]:
         return {

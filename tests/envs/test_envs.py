@@ -17,6 +17,8 @@ from uamsim.errors import (
     UnknownNameError,
 )
 from uamsim.perturbations.axes.objects import Distractors, NovelObject, NovelPair
+from uamsim.perturbations.language.reading import parse_instruction
+from uamsim.perturbations.language.wording import Chinese, Reference
 from uamsim.perturbations.values import Perturbation
 from uamsim.simulated import SimulatedEnv
 from uamsim_envs import rendering
@@ -96,6 +98,29 @@ def test_observation_and_info_are_the_contract(env_id: str, control: str, make: 
         *("task", "stages", "goal", "scene"),
     }
     assert env.action_space.contains(env.world.rest_action(env.control))
+
+
+@pytest.mark.parametrize("env_id", [env_id for env_id in IDS if "Scene" not in env_id])
+@pytest.mark.parametrize("perturbations", [(), (Chinese(), Reference(kind="negation"))])
+def test_another_instruction_has_another_goal(
+    env_id: str, perturbations: tuple[Perturbation, ...], make: Make
+) -> None:
+    env = make(env_id, perturbations=perturbations)
+    for seed in range(4):
+        info = env.reset(seed=seed)[1]
+        other = env.other_instruction(np.random.default_rng(seed))
+        assert other is not None
+        read = parse_instruction(other, info["scene"], task=env.task)
+        assert read.task == env.task
+        assert read != info["goal"]
+        # Asking changes nothing.
+        assert env.step(env.action_space.sample() * 0)[4]["instruction"] == info["instruction"]
+
+
+def test_a_scene_that_asks_for_nothing_has_no_other_instruction(make: Make) -> None:
+    env = make("uamsim/AlohaScene-v0")
+    env.reset(seed=0)
+    assert env.other_instruction(np.random.default_rng(0)) is None
 
 
 @pytest.mark.parametrize("env_id", IDS)

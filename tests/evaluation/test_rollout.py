@@ -1,5 +1,6 @@
 import dataclasses
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
@@ -29,7 +30,7 @@ from uamsim.evaluation.controls import (
 from uamsim.evaluation.environments import EnvPool, make_env
 from uamsim.evaluation.rollout import Clip, iter_unit, run_unit, running_seeds
 from uamsim.simulated import SimulatedEnv
-from uamsim.testing.envs import REACH_ID
+from uamsim.testing.envs import REACH_ID, ReachEnv
 from uamsim.testing.policies import BrokenPolicy, ReachPolicy
 
 KWARGS = {"control": "ee", "cameras": ["primary"], "image_size": [32, 48]}
@@ -197,6 +198,50 @@ def test_controls_lose_what_they_lack():
     assert blind == 0
     assert shuffled == 0
     assert 0 < deaf < 20
+
+
+class OneGoalEnv(ReachEnv):
+    """Asks for the same in every episode, and counts its resets."""
+
+    resets = 0
+
+    def _lay_out(self) -> None:
+        super()._lay_out()
+        self._named = "red"
+        OneGoalEnv.resets += 1
+
+
+def test_a_shuffled_policy_is_told_another_goal_without_a_reset(register):
+    """Also where all episodes ask for the same, so that no other episode's words would do."""
+    seeds = unit(tuple(range(6)), env_id=register(OneGoalEnv))
+    OneGoalEnv.resets = 0
+    records = run_unit(ShuffledPolicy(ReachPolicy()), seeds)
+    assert {record.instruction for record in records} == {"touch the blue cube"}
+    assert not any(record.success for record in records)
+    assert OneGoalEnv.resets == 6
+
+
+def test_an_environment_that_knows_no_other_goal_is_named(register):
+    says_nothing = {"other_instruction": lambda self, rng: None}
+    silent = unit((1,), env_id=register(type("Silent", (ReachEnv,), says_nothing)))
+    with pytest.raises(ConfigError, match="does not say what else"):
+        run_unit(ShuffledPolicy(ReachPolicy()), silent)
+    assert run_unit(ReachPolicy(), silent)[0].success
+
+
+@pytest.fixture(name="register")
+def _register():
+    """Makes an environment's class known to Gymnasium; gives its id."""
+    known: list[str] = []
+
+    def register(entry_point) -> str:
+        known.append(f"uamsim_testing/{entry_point.__name__}-v0")
+        gym.register(id=known[-1], entry_point=entry_point)
+        return known[-1]
+
+    yield register
+    for env_id in known:
+        del gym.registry[env_id]
 
 
 @pytest.mark.parametrize("control", ["ee", "joint"])

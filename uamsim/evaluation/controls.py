@@ -112,18 +112,15 @@ class DeafPolicy:
 
 
 class ShuffledPolicy:
-    """A policy that is told the instruction of another episode of the same split.
+    """A policy that is told an instruction for another goal, which the environment says.
 
-    Attributes:
-        instruction_offset: how far the other episode's seed is away; the rollout fetches it.
+    The rollout sees to it, for ``spec.told`` asks for it.
     """
-
-    instruction_offset = 7_000_003
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self.name = f"{policy.name}+shuffled"
-        self.spec = policy.spec
+        self.spec = replace(policy.spec, told="other_goal")
         self.act = policy.act
 
     def batch_key(self, item: PolicyInput) -> Hashable:

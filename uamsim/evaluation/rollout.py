@@ -21,6 +21,7 @@ from uamsim.contract import (
     Policy,
     PolicyInput,
     PolicySpec,
+    Told,
     batch_key,
 )
 from uamsim.errors import (
@@ -31,9 +32,11 @@ from uamsim.errors import (
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.evaluation.environments import EnvPool, make_env
 from uamsim.evaluation.realtime import Playback, act_timed
-from uamsim.simulated import simulated
+from uamsim.simulated import SimulatedEnv, simulated
 
 VIDEO_FPS = 10
+_OTHER_STREAM = 7_000_003
+"""Beside an episode's seed, of what it is told in place of its own instruction."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,14 +93,12 @@ class _Episode:
         unit: RolloutUnit,
         seed: int,
         film: _Film | None,
-        instruction_offset: int = 0,
+        told: Told,
     ) -> None:
         started = time.perf_counter()
         self.env, self.world, self.unit, self.seed = env, simulated(env), unit, seed
-        self._other = (
-            _other_instruction(env, seed, instruction_offset) if instruction_offset else None
-        )
         observation, self.info = env.reset(seed=seed)
+        self._other = _other_instruction(self.world, unit, seed) if told == "other_goal" else None
         self.observation = cast(Observation, observation)
         self.max_steps = int(self.info["_max_episode_steps"])
         self.step, self.done = 0, False
@@ -173,11 +174,15 @@ class _Episode:
         )
 
 
-def _other_instruction(env: gym.Env, seed: int, offset: int) -> str:
-    """What another episode is told, and this one is not."""
-    own = str(env.reset(seed=seed)[1]["instruction"])
-    others = (str(env.reset(seed=seed + k * offset)[1]["instruction"]) for k in range(1, 21))
-    return next((text for text in others if text != own), own)
+def _other_instruction(world: SimulatedEnv, unit: RolloutUnit, seed: int) -> str:
+    """An instruction for another goal than the episode's, drawn from its seed."""
+    other = world.other_instruction(np.random.default_rng([seed, _OTHER_STREAM]))
+    if other is None:
+        raise ConfigError(
+            f"{unit.env_id} does not say what else could be asked for; leave the shuffled control "
+            "out there."
+        )
+    return other
 
 
 def _check_fit(spec: PolicySpec, env: gym.Env, unit: RolloutUnit, seen: Observation) -> None:
@@ -340,8 +345,7 @@ def iter_unit(
     def start(slot: int) -> _Episode:
         seed = waiting.popleft()
         film = _Film(film_envs[slot], camera, seed) if film_envs else None
-        offset = getattr(policy, "instruction_offset", 0)
-        return _Episode(envs[slot], unit, seed, film, offset)
+        return _Episode(envs[slot], unit, seed, film, policy.spec.told)
 
     try:
         yield None

@@ -154,6 +154,10 @@ class ReachEnv(SimulatedEnv):
     def _goal(self) -> Goal:
         return Goal(task="reach", thing=Thing(category="cube", colour=self._named))
 
+    def other_instruction(self, rng: np.random.Generator) -> str:
+        """See ``SimulatedEnv.other_instruction``; there is one other block."""
+        return next(f"touch the {colour} cube" for colour in RGB if colour != self._named)
+
     def _scene(self) -> SceneFacts:
         return SceneFacts(
             things=tuple(

@@ -90,6 +90,9 @@ class CalvinChainsEnv(CalvinEnv):
         start = {"task": self.chain.tasks[0], "robot_obs": ROBOT_OBS, "scene_obs": scene_obs}
         return super().reset(seed=seed, options=start)
 
+    def _to_come(self) -> tuple[str, ...]:
+        return self.chain.tasks
+
     def _draw(self, seed: int) -> tuple[Chain, NamedScene]:
         if self.protocol == "official":
             chain = official_chain(seed % NUM_CHAINS)

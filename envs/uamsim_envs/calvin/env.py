@@ -12,12 +12,13 @@ from uamsim.contract import Control, Goal, Observation, SceneFacts, SceneThing, 
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.perturbations.axes.scene import Lighting
 from uamsim.perturbations.calvin_sentences import BLOCK, GOALS
+from uamsim.perturbations.language.others import plainly_named
 from uamsim.perturbations.language.wording import WORDING
-from uamsim.perturbations.values import Perturbation
+from uamsim.perturbations.values import Composition, Perturbation
 from uamsim_envs.calvin import perturbing
 from uamsim_envs.calvin.instructions import Instructions, Sentences
 from uamsim_envs.calvin.registration import SCENES, SIMULATOR
-from uamsim_envs.calvin.tasks import block_of, check_options, check_tasks
+from uamsim_envs.calvin.tasks import TASKS, block_of, check_options, check_tasks
 from uamsim_envs.host.client import Host
 from uamsim_envs.host.env import HostedEnv
 
@@ -196,18 +197,40 @@ class CalvinEnv(HostedEnv):
         self._word(rng)
 
     def _word(self, rng: np.random.Generator) -> None:
-        goal, block = GOALS[self.task], block_of(self.task)
-        called = None if block is None else self._called[block]
+        goal, called = GOALS[self.task], self._thing_of(self.task)
         self._goal: Goal | None = goal if called is None else replace(goal, thing=called)
-        self._instruction = self.instructions.instruction(
-            self.task,
+        self._instruction = self._say(self.task, self.composition, rng)
+
+    def _thing_of(self, task: str) -> Thing | None:
+        block = block_of(task)
+        return None if block is None else self._called[block]
+
+    def _say(self, task: str, wording: Composition, rng: np.random.Generator) -> str:
+        return self.instructions.instruction(
+            task,
             sentences=self._sentences,
             rng=rng,
-            wording=self.composition,
+            wording=wording,
             scene=self._facts,
-            called=called,
+            called=self._thing_of(task),
             all_blocks=all(thing.category == BLOCK for thing in self._called.values()),
         )
+
+    def other_instruction(self, rng: np.random.Generator) -> str:
+        """A sentence for another task: of ``tasks``, or where there is one alone, of all.
+
+        Args:
+            rng: draws the task and its words.
+        """
+        asked = {self.task, *self._to_come()}
+        others = [task for task in self.tasks if task not in asked]
+        others = others or [task for task in TASKS if task not in asked]
+        task = others[int(rng.integers(len(others)))]
+        return self._say(task, plainly_named(self.composition), rng)
+
+    def _to_come(self) -> Sequence[str]:
+        """Tasks that the episode asks for later."""
+        return ()
 
     def reads_back(self) -> bool:
         """Whether the present instruction, read without knowing the task, means it."""

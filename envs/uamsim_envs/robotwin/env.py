@@ -11,7 +11,7 @@ from jaxtyping import Float32
 from uamsim.contract import Control, Observation
 from uamsim.errors import ConfigError, SceneError, UnknownNameError
 from uamsim.perturbations.robotwin import parse_robotwin, render_robotwin
-from uamsim.perturbations.robotwin_words import GOALS
+from uamsim.perturbations.robotwin_words import ANY, GOALS
 from uamsim.perturbations.values import Perturbation
 from uamsim_envs.host.client import Host
 from uamsim_envs.host.env import HostedEnv
@@ -241,6 +241,20 @@ class RoboTwinEnv(HostedEnv):
         assert self._goal is not None
         arm = episode_arm(self.task, self._named)
         return render_robotwin(self._goal, rng=rng, arm=arm, wording=self.composition)
+
+    def other_instruction(self, rng: np.random.Generator) -> str:
+        """One of our own sentences for another task.
+
+        Args:
+            rng: draws the task and its words.
+        """
+        others = [
+            goal
+            for task, goal in GOALS.items()
+            if task != self.task and (goal.target is None or goal.target.colour != ANY)
+        ]
+        other = others[int(rng.integers(len(others)))]
+        return render_robotwin(other, rng=rng, wording=self.composition)
 
     def reads_back(self) -> bool:
         """Whether the present instruction is for the present goal.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
 from uamsim.perturbations.axes.objects import NovelObject
@@ -38,6 +39,9 @@ def test_what_is_said_means_the_task(perturbations: Sequence[Perturbation]) -> N
         assert (info["goal"] != GOALS[task]) == renamed
         if not perturbations:
             assert info["instruction"] in world.instructions._sentences["training"][task]
+    language, other = world.instructions.language, world.other_instruction(np.random.default_rng(0))
+    called = {name.removesuffix("_block"): thing for name, thing in world._called.items()}
+    assert language.parse(other, world._facts, called=called) not in ("open_drawer", "")
     world._instruction = "push the drawer"
     assert not world.reads_back()
     env.close()

@@ -110,6 +110,9 @@ def test_observation_and_info_are_the_contract(name: str, make: Make) -> None:
     assert tuple(after["stages"]) == TASKS[name].stages
     assert not after["is_success"]
     assert parse_instruction(info["instruction"], task=env.task) == info["goal"]
+    other = env.other_instruction(np.random.default_rng(0))
+    assert other is not None
+    assert parse_instruction(other, task=env.task) != info["goal"]
     assert set(env.look(env.all_cameras)) == set(env.all_cameras)
 
 

@@ -17,6 +17,7 @@ from uamsim.errors import (
     UnknownNameError,
 )
 from uamsim.perturbations.axes.objects import NovelPair
+from uamsim.perturbations.robotwin import parse_robotwin
 from uamsim.simulated import SimulatedEnv
 from uamsim.simulators import find_installation
 from uamsim_envs.robotwin.env import RoboTwinEnv
@@ -152,6 +153,9 @@ def test_observation_and_info_are_the_contract(env: RoboTwinEnv) -> None:
     assert info["_max_episode_steps"] == 1200
     assert "red block" in info["instruction"]
     assert not info["comparable"]
+    for seed in range(20):
+        other, _ = parse_robotwin(env.other_instruction(np.random.default_rng(seed)))
+        assert other.task != env.task
 
 
 @sim

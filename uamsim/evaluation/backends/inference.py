@@ -74,9 +74,9 @@ class _Inference:
         self._loaded: OrderedDict[str, tuple[Policy, Batching]] = OrderedDict()
         self._num_asking = 0
 
-    async def describe(self, source: "_Source") -> tuple[str, PolicySpec, int]:
+    async def describe(self, source: "_Source") -> tuple[str, PolicySpec]:
         policy, _ = self._load(source)
-        return policy.name, policy.spec, getattr(policy, "instruction_offset", 0)
+        return policy.name, policy.spec
 
     async def act(
         self, source: "_Source", inputs: Sequence[PolicyInput]
@@ -140,7 +140,7 @@ class RemotePolicy:
 
     def __init__(self, actor: Any, source: _Source) -> None:
         self._actor, self._source = actor, source
-        self.name, self.spec, self.instruction_offset = _get(actor.describe.remote(source))
+        self.name, self.spec = _get(actor.describe.remote(source))
 
     def act(self, inputs: Sequence[PolicyInput]) -> Float32[np.ndarray, "B T A"]:
         """See ``Policy.act``; an input that is given twice, as for padding, is sent once."""

@@ -1,0 +1,62 @@
+"""Goals that an episode does not have, for a policy that is told the wrong thing on purpose."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from uamsim.contract import Goal, SceneFacts, Thing
+from uamsim.lexicon import LEXICON
+from uamsim.perturbations.language.saying import render_instruction
+from uamsim.perturbations.language.wording import Reference
+from uamsim.perturbations.values import Composition
+
+
+def other_instruction(
+    goal: Goal, scene: SceneFacts, wording: Composition, rng: np.random.Generator
+) -> str:
+    """An instruction of the same task for another goal, worded alike.
+
+    It names its thing by colour and category also where the episode refers to it otherwise, since
+    what it names need not be in the scene.
+
+    Args:
+        goal: the episode's.
+        scene: what is visible.
+        wording: the episode's.
+        rng: draws the goal and its words.
+    """
+    other = other_goal(goal, scene, rng)
+    return render_instruction(other, rng=rng, wording=plainly_named(wording), scene=scene)
+
+
+def other_goal(goal: Goal, scene: SceneFacts, rng: np.random.Generator) -> Goal:
+    """The same task about something else.
+
+    What to act on, or where to put it, becomes another thing of the scene of the same category;
+    where there is none, what to act on becomes another of its kind (a button for a button); and
+    where the scene has nothing else to offer, its colour changes to another of demonstrations.
+    """
+    thing, target = goal.thing, goal.target
+    asked = {thing, target, *goal.then}
+    seen = dict.fromkeys(Thing(category=t.category, colour=t.colour) for t in scene.things)
+    free = [t for t in seen if t not in asked]
+    goals = [replace(goal, thing=t) for t in free if t.category == thing.category]
+    if target is not None:
+        goals += [replace(goal, target=t) for t in free if t.category == target.category]
+    if not goals:
+        goals = [replace(goal, thing=t) for t in free if _kind(t) == _kind(thing)]
+    if not goals:
+        colours = [e.name for e in LEXICON.values() if e.kind == "colour" and e.in_action_data]
+        others = [replace(thing, colour=colour) for colour in colours]
+        goals = [replace(goal, thing=t) for t in others if t not in asked]
+    return goals[int(rng.integers(len(goals)))]
+
+
+def plainly_named(wording: Sequence) -> Composition:
+    """The same wording without ``Reference``."""
+    return Composition(*(axis for axis in wording if not isinstance(axis, Reference)))
+
+
+def _kind(thing: Thing) -> str:
+    return LEXICON[thing.category].kind if thing.category in LEXICON else thing.category
