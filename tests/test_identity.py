@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 import identity
+from uamsim.worlds import list_simulators
 
 RECORD = json.loads(identity.RECORD.read_text("utf-8"))
-NEEDS = {"robosuite": "robosuite", "calvin": "calvin", "words of calvin": "calvin"}
-NEEDS |= {"robotwin": "robotwin"}
+NEEDS = {name: name.rpartition(" ")[2] for name in RECORD}
+NEEDS = {name: simulator for name, simulator in NEEDS.items() if simulator in list_simulators()}
+"""Part of the record -> the simulator without which it is skipped."""
 GROUPS = [
     pytest.param(
         part,
@@ -22,7 +24,7 @@ GROUPS = [
         id=f"{part} {group}",
         marks=[
             *([pytest.mark.sim(NEEDS[part])] if part in NEEDS else []),
-            *([pytest.mark.slow] if part == "experts" else []),
+            *([pytest.mark.slow] if part in ("experts", "robotwin") else []),
         ],
     )
     for part, record in RECORD.items()
