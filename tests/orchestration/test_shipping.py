@@ -6,8 +6,10 @@ from uamsim.errors import DatasetError
 from uamsim.orchestration.artifacts import stages
 from uamsim.orchestration.artifacts.shipping import ship
 from uamsim.orchestration.artifacts.store import ArtifactStore
+from uamsim.orchestration.experiments import build_experiment
 from uamsim.orchestration.jsonable import from_json, to_json
 from uamsim.orchestration.runs.progress import FileReport
+from uamsim.orchestration.spec import ExperimentSpec
 from uamsim.training.config import JointConfig
 
 
@@ -63,3 +65,11 @@ def test_the_vlm_of_a_joint_stage_is_its_generators(spec, work, tmp_path):
     fresh = ArtifactStore(tmp_path / "fresh", shipped=shipped)
     assert stages.needed(together, fresh) == ["demonstrations", "vqa_test"]
     assert to_json(from_json(type(together), to_json(together))) == to_json(together)
+
+
+@pytest.mark.parametrize("name", ["dorsal_sweep", "embodiment_tax", "calvin_abcd", "robotwin16"])
+def test_every_tiny_experiment_finds_all_that_ships(name, tmp_path):
+    tiny = build_experiment(name, "tiny")
+    assert isinstance(tiny, ExperimentSpec)
+    store = ArtifactStore(tmp_path)
+    assert all(store.find(stages.recipe(tiny, kind)) for kind in stages.SHIPPED)
