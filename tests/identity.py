@@ -24,7 +24,7 @@ import mujoco
 import numpy as np
 
 from episodes import moves, state_of
-from uamsim.contract import Goal, SceneFacts, content_hash
+from uamsim.contract import Goal, SceneFacts, content_hash, json_fields
 from uamsim.data.config import DemonstrationConfig, SceneChangeConfig, VQAConfig
 from uamsim.data.demonstrations import collect_demonstrations
 from uamsim.data.lerobot import LeRobotDataset
@@ -107,7 +107,7 @@ class Trace:
 
         def plain(item: Any) -> Any:
             if dataclasses.is_dataclass(item) and not isinstance(item, type):
-                item = {f.name: getattr(item, f.name) for f in dataclasses.fields(item)}
+                item = json_fields(item)
             if isinstance(item, Mapping):
                 return {str(key): plain(entry) for key, entry in item.items()}
             if isinstance(item, (list, tuple)):
