@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from uamsim.errors import ConfigError, StorageError, TrialError
+from uamsim.evaluation.backends.ledger import LEDGER_FILE, Ledger, read_ledger
 from uamsim.orchestration.artifacts import stages
 from uamsim.orchestration.artifacts.store import ArtifactStore
 from uamsim.orchestration.experiment.pipeline import Options, run_experiment
@@ -97,29 +98,36 @@ def check_tables(out, value):
     assert len(comparisons) == len(value["comparisons"])
 
 
-def test_killed_anywhere_and_resumed_redoes_nothing_finished(spec, work, tmp_path):
+def test_killed_anywhere_and_resumed_redoes_nothing_finished(spec, work, tmp_path, monkeypatch):
+    played: Counter[tuple[str, str, int]] = Counter()
+    add = Ledger.add
+
+    def count(ledger, job, record):
+        played[str(ledger.path), job.setting, record.seed] += 1
+        add(ledger, job, record)
+
+    monkeypatch.setattr(Ledger, "add", count)
     _run(spec, tmp_path, out="whole")
     pieces, whole = work.begun, _results(tmp_path, "whole")
     work.finished, work.begun = Counter(), 0
     shutil.rmtree(tmp_path / "cache")
-    episodes: Counter[str] = Counter()
+    played.clear()
     interrupted = 0
     for _ in range(3 * pieces):
         # The longest piece that cannot be cut begins two things: a step with a snapshot's episode.
         work.begun, work.at = 0, 3
-        before = set((tmp_path / "out").rglob("*.jsonl"))
         try:
             _run(spec, tmp_path)
             break
         except KeyboardInterrupt:
             interrupted += 1
-        finally:
-            episodes.update(map(str, set((tmp_path / "out").rglob("*.jsonl")) - before))
     else:
         pytest.fail("never came to an end")
     assert interrupted > 20
     assert max(work.finished.values()) == 1
-    assert max(episodes.values()) == 1
+    assert max(played.values()) == 1
+    kept = [read_ledger(path) for path in (tmp_path / "out").rglob(LEDGER_FILE)]
+    assert sum(map(len, kept)) == len(played)
     again = _results(tmp_path)
     for key in ("rows", "controls", "curves", "retention"):
         assert again[key] == whole[key]
