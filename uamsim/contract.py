@@ -33,7 +33,7 @@ Control = Literal["ee", "joint", "relative"]
 ``agent_pos``; or movements, one for each control step of their world, which need not be like it."""
 
 
-def steps_per_frame(control: Control, fps: int, *, timed: bool = True) -> int:
+def steps_per_frame(control: Control, fps: int, control_hz: float | None = CONTROL_HZ) -> int:
     """Actions that a policy gives from one frame of its demonstrations to the next.
 
     Between targets it goes evenly; a movement is of one control step, and to a target of an
@@ -42,27 +42,39 @@ def steps_per_frame(control: Control, fps: int, *, timed: bool = True) -> int:
     Args:
         control: what actions are.
         fps: frames a second; of movements it is the world's own number of control steps.
-        timed: whether the world takes ``CONTROL_HZ`` targets a second.
+        control_hz: actions a second that the world takes; None where each takes what it needs.
 
     Raises:
         ConfigError: frames that do not fall on control steps.
     """
-    if (control == "relative" or not timed) and fps > 0:
+    if (control == "relative" or control_hz is None) and fps > 0:
         return 1
-    if fps < 1 or CONTROL_HZ % fps:
-        raise ConfigError(f"fps must divide {CONTROL_HZ}, not {fps}.")
-    return CONTROL_HZ // fps
+    if fps < 1 or control_hz is None or control_hz % fps:
+        raise ConfigError(f"fps must divide {control_hz or CONTROL_HZ:g}, not {fps}.")
+    return round(control_hz / fps)
 
 
-def control_rate(control: Control, fps: int, *, timed: bool = True) -> float | None:
-    """Actions a second of a policy that learned from such frames; arguments as above.
+def stored_rate(facts: Mapping[str, Any]) -> float | None:
+    """Actions a second, of what a dataset or a checkpoint says of itself.
+
+    Args:
+        facts: "control" and "fps"; "control_hz" where it is neither of movements, of which there
+            are ``fps``, nor ``CONTROL_HZ``; "timed", false where there is none.
 
     Returns:
-        None in an untimed world.
+        None where each action takes as long as it needs.
     """
-    if not timed:
+    if not facts.get("timed", True):
         return None
-    return fps if control == "relative" else CONTROL_HZ
+    return facts.get("control_hz", facts["fps"] if facts["control"] == "relative" else CONTROL_HZ)
+
+
+def rate_facts(control: Control, fps: int, control_hz: float | None) -> dict[str, Any]:
+    """What ``stored_rate`` reads the rate from, beside "control" and "fps"."""
+    if control_hz is None:
+        return {"timed": False}
+    known = stored_rate({"control": control, "fps": fps})
+    return {} if control_hz == known else {"control_hz": control_hz}
 
 
 class Observation(TypedDict):

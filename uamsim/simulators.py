@@ -95,7 +95,6 @@ class Simulator:
     Attributes:
         name: of its folder, and in commands.
         summary: one line for people.
-        environments: how the ids begin that need it.
         requirements: all packages, each pinned; nothing else is installed.
         versions: package -> version, which a host must report.
         pythons: versions of Python that have wheels of all of these.
@@ -113,7 +112,6 @@ class Simulator:
 
     name: str
     summary: str
-    environments: str
     requirements: tuple[str, ...]
     versions: Mapping[str, str]
     pythons: tuple[tuple[int, int], ...]

@@ -93,8 +93,7 @@ class WorldSpec:
         environments: all of them.
         suites: environments that are evaluated together: name -> their ids.
         controls: representation of actions -> its numbers; the first is the usual one.
-        control_hz: actions a second, of untimed worlds frames a second of the demonstrations.
-        timed: whether every action takes the same time; else each takes what it needs.
+        control_hz: actions a second; None where each takes as long as it needs.
         cameras: all of them; the first is filmed.
         views: cameras of the stills that show the world.
         render_profiles: ways of drawing pictures; the first is the usual one.
@@ -111,8 +110,7 @@ class WorldSpec:
     environments: tuple[EnvironmentEntry, ...] = ()
     suites: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     controls: Mapping[Control, ActionSizes] = field(default_factory=lambda: {"ee": ActionSizes()})
-    control_hz: int = CONTROL_HZ
-    timed: bool = True
+    control_hz: int | None = CONTROL_HZ
     cameras: tuple[str, ...] = ("primary", "left_wrist", "right_wrist")
     views: tuple[str, ...] = ("primary", "left_wrist", "right_wrist")
     render_profiles: tuple[str, ...] = ("fast", "quality")
@@ -193,7 +191,8 @@ class WorldSpec:
         """Checks how many frames a second demonstrations keep.
 
         Where actions take a fixed time, frames of targets fall on every n-th action; movements
-        (``control="relative"``) are kept all. Else there are at most as many as actions.
+        (``control="relative"``) are kept all. Else there are at most as many as the expert gives,
+        which are the world's usual number.
 
         Raises:
             UnknownNameError: the world has no such control; names the nearest.
@@ -204,14 +203,15 @@ class WorldSpec:
             self.sizes(control)
         if control == "relative":
             if self.environments and fps != hz:
-                rule = f"{hz}, since every movement is kept"
-        elif not self.timed:
-            rule = "" if 1 <= fps <= hz else f"at least 1 and at most {hz}"
+                rule = f"be {hz}, since every movement is kept"
+        elif hz is None:
+            most = self.demonstrations.fps
+            rule = "" if 1 <= fps <= most else f"be at least 1 and at most {most}"
         elif fps < 1 or hz % fps:
             divisors = ", ".join(str(n) for n in range(1, hz + 1) if hz % n == 0)
-            rule = f"a divisor of {hz}: one of {divisors}"
+            rule = f"divide {hz}: one of {divisors}"
         if rule:
-            raise ConfigError(f"fps in {self.name} must be {rule}; got {fps}.")
+            raise ConfigError(f"fps in {self.name} must {rule}; got {fps}.")
 
 
 class _Worlds(Registry[WorldSpec]):
@@ -340,6 +340,21 @@ def resolve_tasks(world: str, tasks: Sequence[str]) -> dict[str, str]:
         if task not in known:
             raise UnknownNameError(f"{world} task", task, known)
     return {task: known[task] for task in dict.fromkeys(tasks or known)}
+
+
+def resolve_demonstrated(world: str, tasks: Sequence[str]) -> dict[str, str]:
+    """``resolve_tasks``, of tasks that have a scripted expert.
+
+    Raises:
+        UnknownNameError: no such world or task; names the nearest.
+        ConfigError: a named task has no expert.
+    """
+    found = resolve_tasks(world, tasks)
+    solved = {task: env_id for task, env_id in found.items() if world_of(env_id).has_expert}
+    for task in tasks:
+        if task not in solved:
+            raise ConfigError(f"{task} of {world} has no scripted expert.")
+    return solved
 
 
 def resolve_environment(name: str, others: Iterable[str] = ()) -> str:

@@ -31,7 +31,6 @@ def simulator(**fields) -> Simulator:
     values = {
         "name": "toy",
         "summary": "a toy",
-        "environments": "uamsim/Toy-",
         "requirements": ("toysim==1.0",),
         "versions": {"toysim": "1.0"},
         "pythons": (HERE,),

@@ -1,5 +1,6 @@
 """Recording into a folder: going on after any end, order, damage, and what must not be lost."""
 
+import dataclasses
 import itertools
 import json
 import shutil
@@ -97,7 +98,7 @@ def test_other_settings_are_refused(tmp_path, config, demonstrations, stop_after
         shutil.copytree(demonstrations, root)
     else:
         interrupt(config, root, stop_after, 3)
-    other = DemonstrationConfig(**{**vars(config), "episodes_per_env": 24, "fps": 25})
+    other = dataclasses.replace(config, episodes_per_env=24, fps=25)
     with pytest.raises(ConfigError, match=r"episodes_per_env is 23 there and 24 now; fps is 10"):
         collect_demonstrations(other, root)
     with pytest.raises(ConfigError, match=r"perturbations is \[\] there"):

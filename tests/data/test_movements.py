@@ -1,5 +1,7 @@
 """Demonstrations of a world whose actions are movements, such as CALVIN's."""
 
+import dataclasses
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -73,7 +75,7 @@ def test_every_movement_is_kept_and_none_follows_the_last(config, tmp_path):
 
 
 def test_movements_are_not_thinned_out(config, tmp_path):
-    other = DemonstrationConfig(**{**vars(config), "fps": 10})
+    other = dataclasses.replace(config, fps=10)
     with pytest.raises(ConfigError, match="takes 30 movements a second"):
         collect_demonstrations(other, tmp_path / "data")
     assert steps_per_frame("relative", 30) == 1

@@ -109,7 +109,8 @@ def parse(world: str, words: Sequence[str]) -> tuple["CollectionRequest", Option
         "command goes on where it stopped. "
         f"Tasks: {', '.join(spec.tasks)}. Cameras: {', '.join(spec.cameras)}. "
         f"Render profiles: {', '.join(spec.render_profiles)}. "
-        f"Controls: {', '.join(spec.controls)}. Actions a second: {spec.control_hz}.",
+        f"Controls: {', '.join(spec.controls)}. Actions a second: "
+        f"{spec.control_hz or 'as each needs'}.",
         default=Command(
             options=Options(out=Path("outputs") / f"collect-{world}"),
             request=CollectionRequest.of_world(world),

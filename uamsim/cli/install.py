@@ -27,7 +27,7 @@ from uamsim.simulators import (
     simulators_root,
 )
 from uamsim.storage import lock
-from uamsim.worlds import find_simulator, list_simulators
+from uamsim.worlds import WORLDS, find_simulator, list_simulators
 
 _VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 
@@ -152,9 +152,13 @@ def install(
     size = sum(f.lstat().st_size for f in folder.rglob("*") if f.is_file())
     return (
         f"{simulator.name} works: Python {version}, {size / 1e6:.0f} MB, "
-        f"{time.monotonic() - started:.0f} s. Its environments: {simulator.environments}..."
+        f"{time.monotonic() - started:.0f} s. For: {', '.join(_worlds(simulator))}."
         f"{_notes([*other_commits(simulator, commits), *filter(None, [left_out])])}"
     )
+
+
+def _worlds(simulator: Simulator) -> list[str]:
+    return [name for name, world in WORLDS.items() if world.simulator == simulator]
 
 
 def choose_python(simulator: Simulator, python: str | None) -> tuple[str, str]:

@@ -29,7 +29,7 @@ class DemonstrationConfig:
         control: representation of actions and of the arm's state.
         render_profile: how pictures are drawn.
         max_failures: share of seeds that may fail before the expert is taken to be broken.
-        timed: whether each action of the world takes the same time, which its ``WorldSpec`` says.
+        timed: whether each action takes the same time, as the world's ``WorldSpec`` says.
     """
 
     env_ids: tuple[str, ...] = (
@@ -68,11 +68,17 @@ class DemonstrationConfig:
             world.check_pictures(self.cameras, self.render_profile)
             world.check_fps(self.control, self.fps)
         _require(
-            len({world.timed for world in worlds}) == 1,
-            "DemonstrationConfig.env_ids names environments whose actions take a fixed time and "
-            "some whose do not; record them one after the other.",
+            len({world.control_hz for world in worlds}) == 1,
+            "DemonstrationConfig.env_ids names environments that take different numbers of "
+            "actions a second; record them one after the other.",
         )
-        object.__setattr__(self, "timed", worlds[0].timed)
+        object.__setattr__(self, "timed", worlds[0].control_hz is not None)
+
+    @property
+    def control_hz(self) -> float | None:
+        """Actions a second that the world takes; None where each takes as long as it needs."""
+        world = world_of(self.env_ids[0])
+        return world.control_hz if world.environments or self.control != "relative" else self.fps
 
 
 def _default_skill_weights() -> dict[str, float]:

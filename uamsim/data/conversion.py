@@ -135,6 +135,7 @@ def _convert(
         control="relative",
         render_profile="official",
         robot_type="panda",
+        control_hz=FPS,
     )
     write_dataset(folder, total, spec)
 

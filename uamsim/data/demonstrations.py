@@ -310,7 +310,7 @@ def _assemble(
         image_sizes=dict.fromkeys(config.cameras, config.image_size),
         control=config.control,
         render_profile=config.render_profile,
-        timed=config.timed,
+        control_hz=config.control_hz,
         robot_type=world_of(config.env_ids[0]).robot_type,
     )
     failed = write_dataset(folder, num_files, spec)

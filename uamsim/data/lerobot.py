@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from uamsim.contract import Control
+from uamsim.contract import Control, stored_rate
 from uamsim.data.files import load_json, open_array
 from uamsim.data.lerobot_writer import (
     CODEBASE_VERSION,
@@ -116,9 +116,9 @@ class LeRobotDataset:
         return self.info["control"]
 
     @property
-    def timed(self) -> bool:
-        """Whether actions take a fixed time."""
-        return self.info.get("timed", True)
+    def control_hz(self) -> float | None:
+        """Actions a second; None where each takes as long as it needs."""
+        return stored_rate(self.info)
 
     def __len__(self) -> int:
         """Number of frames."""

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from uamsim.contract import Control
+from uamsim.contract import CONTROL_HZ, Control, rate_facts
 from uamsim.data.video import PIXEL_FORMAT
 from uamsim.storage import whole_file, write_json
 
@@ -36,7 +36,7 @@ class DatasetSpec:
         control: what actions are.
         render_profile: how pictures are drawn.
         robot_type: the layout's name for the robot.
-        timed: whether actions take a fixed time.
+        control_hz: actions a second; None where each takes as long as it needs.
     """
 
     fps: int
@@ -44,7 +44,7 @@ class DatasetSpec:
     control: Control
     render_profile: str
     robot_type: str = "aloha"
-    timed: bool = True
+    control_hz: float | None = CONTROL_HZ
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,6 +289,6 @@ def _info(
         "video_path": VIDEO_PATH,
         "features": features,
         "control": spec.control,
-        **({} if spec.timed else {"timed": False}),
+        **rate_facts(spec.control, spec.fps, spec.control_hz),
         "render_profile": spec.render_profile,
     }

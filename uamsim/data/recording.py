@@ -47,11 +47,11 @@ def record_seed(
         StorageError: the disk is full.
     """
     env = _open_env(config, perturbations, env_id)
-    timed = simulated(env).timed
-    if timed != config.timed:
+    rate = simulated(env).control_hz
+    if config.control != "relative" and rate != config.control_hz:
         raise ConfigError(
-            f"an action of {env_id} takes {'a fixed' if timed else 'no fixed'} time; the WorldSpec "
-            f"in its world's registration.py must say timed={timed}."
+            f"{env_id} takes {rate} actions a second; the WorldSpec in its world's "
+            f"registration.py must say control_hz={rate}, not {config.control_hz}."
         )
     try:
         recorded = record_episode(env, env_id, seed, config.fps)
@@ -136,8 +136,8 @@ def actions_per_frame(env: SimulatedEnv, fps: int) -> int:
     Raises:
         ConfigError: there are not so many.
     """
-    if env.timed:
-        return steps_per_frame(env.control, fps)
+    if env.control_hz is not None:
+        return steps_per_frame(env.control, fps, env.control_hz)
     stride = round(env.metadata["render_fps"] / fps)
     if stride < 1:
         raise ConfigError(

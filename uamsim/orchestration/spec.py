@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from uamsim.contract import ADDED, PolicySpec, content_hash, control_rate, steps_per_frame
+from uamsim.contract import ADDED, PolicySpec, content_hash, steps_per_frame
 from uamsim.data.config import DemonstrationConfig, SceneChangeConfig, VQAConfig
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.evaluation.config import ALL_SPLITS, ENV_IDS, EvaluationConfig
@@ -251,13 +251,11 @@ class ExperimentSpec:
             control=demonstrations.control,
             horizon=self.model.chunk
             * steps_per_frame(
-                demonstrations.control, demonstrations.fps, timed=demonstrations.timed
+                demonstrations.control, demonstrations.fps, demonstrations.control_hz
             ),
             action_dim=self.model.action_dim,
             proprio_dim=self.model.proprio_dim,
-            control_hz=control_rate(
-                demonstrations.control, demonstrations.fps, timed=demonstrations.timed
-            ),
+            control_hz=demonstrations.control_hz,
         )
 
     @property

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from uamsim.contract import PolicyInput, PolicySpec, control_rate, steps_per_frame
+from uamsim.contract import PolicyInput, PolicySpec, steps_per_frame, stored_rate
 from uamsim.data.normalization import Normalizer
 from uamsim.errors import CheckpointError, ConfigError, ShapeError
 from uamsim.models.checkpoint import Checkpoint, load_checkpoint
@@ -78,26 +78,25 @@ class VLAPolicy:
         loaded = load_checkpoint(checkpoint)
         model = loaded.build_vla()
         extra = _Extra(checkpoint, loaded.extra)
-        own_fps = int(extra["fps"])
+        own_fps, control = int(extra["fps"]), extra["control"]
         if fps not in (None, own_fps):
             raise CheckpointError(
                 f"{checkpoint} predicts {own_fps} targets a second, asked for {fps}; use its own."
             )
         try:
-            # What was trained before there were untimed worlds does not say it.
-            timed = bool(loaded.extra.get("timed", True))
-            self._steps_per_target = steps_per_frame(extra["control"], own_fps, timed=timed)
+            rate = stored_rate(loaded.extra)
+            self._steps_per_target = steps_per_frame(control, own_fps, rate)
         except ConfigError as error:
             raise CheckpointError(f"{checkpoint}: {error}") from error
         self.name = str(extra["identity"])
         self.spec = PolicySpec(
             cameras=tuple(extra["cameras"]),
             image_size=(int(extra["image_size"][0]), int(extra["image_size"][1])),
-            control=extra["control"],
+            control=control,
             horizon=model.config.chunk * self._steps_per_target,
             action_dim=model.config.action_dim,
             proprio_dim=model.config.proprio_dim,
-            control_hz=control_rate(extra["control"], own_fps, timed=timed),
+            control_hz=rate,
         )
         if len(self.spec.cameras) != model.config.num_views:
             raise CheckpointError(

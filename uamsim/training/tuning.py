@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from uamsim.contract import content_hash
+from uamsim.contract import content_hash, rate_facts
 from uamsim.data.action_data import ActionDataset
 from uamsim.data.vqa import VQADataset
 from uamsim.errors import ConfigError
@@ -132,7 +132,7 @@ def tune(
             "image_size": list(data.frames[0].shape[1:3]),
             "control": data.dataset.control,
             "fps": data.dataset.fps,
-            "timed": data.dataset.timed,
+            **rate_facts(data.dataset.control, data.dataset.fps, data.dataset.control_hz),
         },
         identity=content_hash(
             [config, model_config, e_sem_trainable, dataset_root.name, sources, seed]

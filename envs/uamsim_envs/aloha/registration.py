@@ -79,12 +79,16 @@ _ENVIRONMENTS: tuple[tuple[str, str, str], ...] = (
 )
 """Task ("" where there is none to solve), environment id, where its class is."""
 
+_FREE = {"has_expert": False}
+
 WORLD = WorldSpec(
     name="aloha",
     package="uamsim_envs",
     summary="two arms at a table: sixteen tasks, and free scenes that questions are asked about",
     environments=tuple(
-        EnvironmentEntry(id=env_id, entry_point=entry_point, task=task)
+        EnvironmentEntry(
+            id=env_id, entry_point=entry_point, task=task, differs={} if task else _FREE
+        )
         for task, env_id, entry_point in _ENVIRONMENTS
     ),
     controls={"ee": ActionSizes(), "joint": ActionSizes()},

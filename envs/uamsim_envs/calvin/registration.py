@@ -10,7 +10,6 @@ CHAINS: dict[str, str] = {"official": "CalvinChains", "resampled": "CalvinResamp
 SIMULATOR = Simulator(
     name="calvin",
     summary="long-horizon tabletop tasks for a Panda arm (MIT), from its git repositories",
-    environments="uamsim/Calvin-",
     # numpy-quaternion, OpenCV, gym, GitPython and rich, which it imports, are stood in for.
     requirements=(
         "pybullet==3.2.7",

@@ -42,7 +42,6 @@ def _facts(name: str) -> dict[str, Any]:
 SIMULATOR = Simulator(
     name="robosuite",
     summary="tabletop tasks for one and two Panda arms (MIT), from the package registry",
-    environments="uamsim/Robosuite-",
     # mujoco 3.10 and later change what robosuite 1.5.2 reads; numpy 2 is not what it was
     # tested with. Left out of what it asks for, since no environment here imports it: mink
     # and qpsolvers (whole-body IK), pynput (keyboards, compiles evdev), pytest, tqdm.

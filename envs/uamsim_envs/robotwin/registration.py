@@ -94,7 +94,6 @@ RoboTwin's evaluations."""
 SIMULATOR = Simulator(
     name="robotwin",
     summary="RoboTwin 2.0's two-arm tasks (MIT), from its git repository, and assets",
-    environments="uamsim/RoboTwin-",
     # cuRobo, torch, open3d, gymnasium, h5py and imageio, which it imports, are stood in for.
     requirements=(
         "sapien==3.0.3",
@@ -213,8 +212,7 @@ WORLD = WorldSpec(
         "joint": ActionSizes(),
         "ee": ActionSizes(action_dim=16, proprio_dim=16, gripper_dims=(7, 15)),
     },
-    control_hz=17,
-    timed=False,
+    control_hz=None,
     cameras=("head", "left", "right"),
     views=("head", "left", "right"),
     render_profiles=("raster", "raster-shadowless", "ray-traced"),

@@ -90,7 +90,7 @@ def test_a_demonstration_is_recorded_and_read(tmp_path: Path, control: Control, 
     )
     config = request.to_config([f"{PREFIX}-{TASK}-v0"])
     data = LeRobotDataset(collect_demonstrations(config, tmp_path / "data"))
-    assert (data.control, data.fps, data.timed) == (control, 6, False)
+    assert (data.control, data.fps, data.control_hz) == (control, 6, None)
     assert data.state.shape == data.action.shape == (len(data), dim)
     names = data.info["features"]["action"]["names"]["motors"]
     assert len(names) == len(set(names)) == dim

@@ -101,7 +101,7 @@ class EvaluationRequest:
             horizon=self.horizon,
             action_dim=world.sizes(control).action_dim,
             proprio_dim=world.sizes(control).proprio_dim,
-            control_hz=world.control_hz if world.timed else None,
+            control_hz=world.control_hz,
         )
 
 

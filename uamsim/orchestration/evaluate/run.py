@@ -38,7 +38,7 @@ def plan_jobs(
     """
     realtime = None
     if request.realtime:
-        if not all(world_of(env_id).timed for env_id in env_ids):
+        if not all(world_of(env_id).control_hz for env_id in env_ids):
             raise ConfigError(
                 "--realtime needs actions that take a fixed time, in which thinking is counted; "
                 "RoboTwin's take as long as the arms need. Leave --realtime out."

@@ -132,7 +132,8 @@ def _rollout_seconds(spec: ExperimentSpec, device: Device) -> float:
 
 def _chunks(spec: ExperimentSpec) -> int:
     """Policy calls an episode, if it runs to its end: 8 s where the config does not say."""
-    steps = spec.evaluation.max_episode_steps or 8 * CONTROL_HZ
+    rate = spec.policy_spec.control_hz or CONTROL_HZ
+    steps = spec.evaluation.max_episode_steps or 8 * rate
     return math.ceil(steps / spec.policy_spec.horizon)
 
 

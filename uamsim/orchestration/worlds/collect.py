@@ -11,7 +11,7 @@ from uamsim.contract import Control
 from uamsim.data.config import DemonstrationConfig
 from uamsim.errors import ConfigError
 from uamsim.orchestration.runs.progress import duration, progress_bar
-from uamsim.worlds import WORLDS, resolve_tasks
+from uamsim.worlds import WORLDS, resolve_demonstrated
 
 MIN_IMAGE_SIZE = 16
 _DEFAULTS = DemonstrationConfig()
@@ -22,7 +22,7 @@ class CollectionRequest:
     """What to record, in a user's words.
 
     Attributes:
-        tasks: names of the world's tasks; all when none is given.
+        tasks: names of the world's tasks; all that have an expert when none is given.
         episodes: successful episodes of each task.
         seed: first seed, also --first-seed; seeds at which the expert fails are skipped.
         image_size: height and width of the pictures.
@@ -174,7 +174,7 @@ def collect(world: str, request: CollectionRequest, out: Path, workers: int) -> 
     from uamsim.data.demonstrations import collect_demonstrations
     from uamsim.perturbations.splits import find_split
 
-    tasks = resolve_tasks(world, request.tasks)
+    tasks = resolve_demonstrated(world, request.tasks)
     perturbations = find_split(request.split).perturbations
     config = request.to_config(tuple(tasks.values()))
     started, root = time.time(), out.absolute()

@@ -8,15 +8,15 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
-from uamsim.contract import CONTROL_HZ, EpisodeRecord
-from uamsim.errors import ConfigError, StorageError
+from uamsim.contract import EpisodeRecord
+from uamsim.errors import StorageError
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.evaluation.environments import make_env
 from uamsim.evaluation.experts import play_one
 from uamsim.evaluation.rollout import Clip, film_stride
 from uamsim.evaluation.videos import draw_caption, label_font, write_video
 from uamsim.simulated import SimulatedEnv, expert_episode, simulated
-from uamsim.worlds import resolve_tasks, world_of
+from uamsim.worlds import resolve_demonstrated, world_of
 
 MOMENTS: tuple[str, ...] = ("start", "middle", "end")
 _MARGIN = 6
@@ -28,7 +28,7 @@ class GalleryRequest:
     """What a gallery shows.
 
     Attributes:
-        tasks: names; all of the world's when empty.
+        tasks: names; all of the world's that have an expert when empty.
         seed: of the first episode that is tried; the first in which the expert succeeds is shown.
         image_size: (H, W) of each picture.
         render_profile: one of the world's; None takes its finest.
@@ -67,20 +67,12 @@ def make_gallery(world: str, request: GalleryRequest, out: Path) -> list[Exhibit
         ConfigError: a task is named that has no expert.
         StorageError: a file cannot be written.
     """
-    shown = []
-    for task, env_id in resolve_tasks(world, request.tasks).items():
-        exhibit = _exhibit(task, env_id, request, out)
-        if exhibit is not None:
-            shown.append(exhibit)
-        elif request.tasks:
-            raise ConfigError(f"{task} of {world} has no scripted expert to film.")
-    return shown
+    tasks = resolve_demonstrated(world, request.tasks)
+    return [_exhibit(task, env_id, request, out) for task, env_id in tasks.items()]
 
 
-def _exhibit(task: str, env_id: str, request: GalleryRequest, out: Path) -> Exhibit | None:
+def _exhibit(task: str, env_id: str, request: GalleryRequest, out: Path) -> Exhibit:
     world = world_of(env_id)
-    if not world.has_expert:
-        return None
     profile = request.render_profile or world.fine_profile
     look = {"image_size": request.image_size, "render_profile": profile}
     unit = RolloutUnit(
@@ -137,8 +129,9 @@ def _sheet(
             place = (at[0] + _MARGIN, at[1] + _MARGIN)
             draw.text(place, f"{name}, {camera}", font=font, fill="white", stroke_fill="black",
                       stroke_width=2)  # fmt: skip
-    seconds = record.num_steps / CONTROL_HZ
+    rate = world_of(record.env_id).control_hz
+    took = f"{record.num_steps / rate:.1f} s" if rate else f"{record.num_steps} actions"
     stages = ", ".join(name for name, reached in record.stages.items() if reached)
-    outcome = f"{'success' if record.success else 'failure'} after {seconds:.1f} s: {stages}"
+    outcome = f"{'success' if record.success else 'failure'} after {took}: {stages}"
     colour = (90, 220, 110) if record.success else (255, 110, 100)
     return draw_caption(np.asarray(canvas), record.instruction, outcome, colour)
