@@ -1,6 +1,7 @@
 """Who may import whom, read from the source; and what listing experiments must not load."""
 
 import ast
+import functools
 import json
 import subprocess
 import sys
@@ -57,7 +58,8 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(path: Path) -> set[str]:
+@functools.cache
+def imports(path: Path) -> frozenset[str]:
     """Every module that a file imports, also inside functions, as absolute names."""
     found: set[str] = set()
     package = module_name(path).split(".")
@@ -71,7 +73,7 @@ def imports(path: Path) -> set[str]:
             start = ".".join([*base, *([node.module] if node.module else [])])
             # `from uamsim import models` imports a room as well.
             found.update(f"{start}.{alias.name}" for alias in node.names)
-    return found
+    return frozenset(found)
 
 
 def room(module: str) -> str | None:
