@@ -21,7 +21,6 @@ from uamsim.errors import ConfigError
 from uamsim.perturbations.axes import AXES
 from uamsim.perturbations.axes.actions import ActionChannel
 from uamsim.perturbations.axes.sensors import Sensors
-from uamsim.perturbations.draw import EpisodeDraw
 from uamsim.perturbations.splits import SPLITS
 from uamsim.worlds import resolve_environment
 from uamsim_envs.aloha import pick_place, press_button

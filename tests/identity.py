@@ -38,13 +38,11 @@ from uamsim.orchestration.artifacts.store import ArtifactStore
 from uamsim.orchestration.experiments import build_any, list_experiments
 from uamsim.orchestration.spec import SCALES, ExperimentSpec
 from uamsim.perturbations.axes import AXES
-from uamsim.perturbations.draw import draw_episode
-from uamsim.perturbations.language.saying import render_instruction
-from uamsim.perturbations.robotwin import render_robotwin
-from uamsim.perturbations.robotwin_words import ANY
-from uamsim.perturbations.robotwin_words import GOALS as ROBOTWIN_GOALS
 from uamsim.perturbations.splits import SPLITS, find_split
 from uamsim.worlds import WORLDS
+from uamsim_envs.aloha.draw import draw_episode
+from uamsim_envs.aloha.language import LANGUAGE
+from uamsim_envs.robotwin import language as robotwin
 
 RECORD = Path(__file__).with_name("identity.json")
 PLAIN = "in_domain"
@@ -220,25 +218,25 @@ def _said(say: Callable[[np.random.Generator, Any], str]) -> Facts:
 def _words_of_goals(told: Sequence[tuple[Goal, SceneFacts | None]]) -> Facts:
     def say(rng: np.random.Generator, wording: Any) -> str:
         goal, scene = told[int(rng.integers(len(told)))]
-        return render_instruction(goal, rng=rng, wording=wording, scene=scene)
+        return LANGUAGE.say(goal, rng=rng, wording=wording, scene=scene)
 
     return _said(say)
 
 
 def _words_of_robotwin() -> Facts:
-    goals = [_with_a_colour(ROBOTWIN_GOALS[name]) for name in sorted(ROBOTWIN_GOALS)]
+    goals = [_with_a_colour(robotwin.GOALS[name]) for name in sorted(robotwin.GOALS)]
 
     def say(rng: np.random.Generator, wording: Any) -> str:
         arms = [("", "left", "right")[int(i)] for i in rng.integers(3, size=len(goals))]
         said = zip(goals, arms, strict=True)
-        return " / ".join(render_robotwin(g, rng=rng, arm=arm, wording=wording) for g, arm in said)
+        return " / ".join(robotwin.say(g, rng=rng, arm=arm, wording=wording) for g, arm in said)
 
     return _said(say)
 
 
 def _with_a_colour(goal: Goal) -> Goal:
     """A goal of RoboTwin's whose target is of any colour, with one."""
-    if goal.target is None or goal.target.colour != ANY:
+    if goal.target is None or goal.target.colour != robotwin.ANY:
         return goal
     return dataclasses.replace(goal, target=dataclasses.replace(goal.target, colour="teal"))
 

@@ -303,27 +303,6 @@ def noun_phrase(category: str, colour: str, language: Language) -> str:
     return chinese if language == "chinese" else romanise(chinese)
 
 
-INSTRUCTION_TEMPLATES: Mapping[tuple[str, Literal["english", "chinese"]], tuple[str, ...]] = {
-    ("press_button", "english"): (
-        "press the {thing}",
-        "push the {thing}",
-        "please press the {thing}",
-    ),
-    ("press_button", "chinese"): ("按下{thing}", "按一下{thing}", "请按下{thing}"),
-    ("pick_place", "english"): (
-        "put the {thing} {on} the {target}",
-        "place the {thing} {on} the {target}",
-        "please put the {thing} {on} the {target}",
-    ),
-    ("pick_place", "chinese"): (
-        "把{thing}放到{target}{on}",
-        "将{thing}放在{target}{on}",
-        "请把{thing}放到{target}{on}",
-    ),
-}
-"""Ways to ask for each task. "{on}" is filled by ``placement_word``."""
-
-
 _HOLLOW = frozenset({"bowl", "cup", "basket", "box", "garbage_can", "vase", "flower_pot"})
 
 

@@ -119,9 +119,9 @@ class SimulatedEnv(gym.Env[Observation, np.ndarray]):
         return cls.other_instruction is not SimulatedEnv.other_instruction
 
     def reads_back(self) -> bool | None:
-        """Whether the present instruction, read without knowing the task, means it.
+        """Whether the present instruction, read back, means the present goal.
 
-        None where the world leaves reading to ``perturbations.language.reading``.
+        None where the world cannot tell.
         """
         return None
 

@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uamsim.contract import SKILLS, Question, SceneFacts, SceneThing
-from uamsim.data.questions import draw_question, region
+from uamsim.data.questions import _INSTRUCTIONS, draw_question, region
 from uamsim.data.vqa import balanced_questions, corpus
 from uamsim.errors import DatasetError, UnknownNameError
 from uamsim.lexicon import LEXICON, entries
+from uamsim_envs.aloha.language import LANGUAGE
 
 categories = [e.name for kind in ("object", "button", "target") for e in entries(kind)]
 colours = [e.name for e in entries("colour")]
@@ -159,3 +160,12 @@ def test_unknown_skill():
     with pytest.raises(UnknownNameError, match="spatial"):
         draw_question(SceneFacts(things=()), "spacial", np.random.default_rng(0))
     assert Question(skill="ocr", question="q", answer="a").skill in SKILLS
+
+
+def test_instructions_are_those_that_demonstrations_say():
+    for task, (english, chinese) in _INSTRUCTIONS.items():
+        said = LANGUAGE.sentences.templates
+        assert (english, chinese) == (
+            said[task, "english", False, False],
+            said[task, "chinese", False, False],
+        )

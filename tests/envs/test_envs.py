@@ -17,12 +17,12 @@ from uamsim.errors import (
     UnknownNameError,
 )
 from uamsim.perturbations.axes.objects import Distractors, NovelObject, NovelPair
-from uamsim.perturbations.language.reading import parse_instruction
 from uamsim.perturbations.language.wording import Chinese, Reference
 from uamsim.perturbations.values import Perturbation
 from uamsim.simulated import SimulatedEnv
 from uamsim_envs import rendering
 from uamsim_envs.aloha.base import AlohaEnv
+from uamsim_envs.aloha.language import LANGUAGE
 from uamsim_envs.aloha.registration import WORLD
 
 IDS = tuple(entry.id for entry in WORLD.environments)
@@ -110,7 +110,7 @@ def test_another_instruction_has_another_goal(
         info = env.reset(seed=seed)[1]
         other = env.other_instruction(np.random.default_rng(seed))
         assert other is not None
-        read = parse_instruction(other, info["scene"], task=env.task)
+        read = LANGUAGE.read(other, info["scene"], task=env.task)
         assert read.task == env.task
         assert read != info["goal"]
         # Asking changes nothing.

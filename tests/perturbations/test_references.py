@@ -1,34 +1,12 @@
 """References mean one thing of a scene, for a reader who knows nothing of how they were made."""
 
-import numpy as np
 import pytest
 
-from uamsim.contract import Goal, SceneFacts, SceneThing, Thing
+from uamsim.contract import Thing
 from uamsim.errors import ConfigError
-from uamsim.perturbations.language.reading import parse_instruction
 from uamsim.perturbations.language.references import describe
-from uamsim.perturbations.language.saying import render_instruction
 from uamsim.perturbations.language.wording import Reference
-
-CAN = Goal(
-    task="pick_place",
-    thing=Thing(category="can", colour="green"),
-    target=Thing(category="plate", colour="white"),
-)
-
-
-def generator() -> np.random.Generator:
-    return np.random.default_rng(0)
-
-
-def scene_of(*things: tuple[str, str, float, float]) -> SceneFacts:
-    return SceneFacts(
-        things=tuple(
-            SceneThing(category=category, colour=colour, pos_world=(x, y, 0.0))
-            for colour, category, x, y in things
-        )
-    )
-
+from wordings import CAN, MADE, generator, scene_of
 
 SCENE = scene_of(
     ("red", "can", -0.2, 0.1),
@@ -62,23 +40,23 @@ SCENE = scene_of(
     ],
 )
 def test_references_mean_what_they_say(phrase, colour, category):
-    goal = parse_instruction(f"put the {phrase} on the white plate", SCENE)
+    goal = MADE.read(f"put the {phrase} on the white plate", SCENE)
     assert goal.thing == Thing(category=category, colour=colour)
 
 
 def test_what_a_reference_does_not_settle_is_not_read():
     for phrase in ("object that is not red", "can behind the red cube", "fourth can from the left"):
         with pytest.raises(ConfigError, match="cannot read"):
-            parse_instruction(f"put the {phrase} on the white plate", SCENE)
+            MADE.read(f"put the {phrase} on the white plate", SCENE)
     with pytest.raises(ConfigError, match="needs the scene"):
-        parse_instruction("put the leftmost can on the white plate")
+        MADE.read("put the leftmost can on the white plate")
 
 
 def test_references_are_clear_and_keep_the_plain_name_out():
     rng = generator()
     for kind in ("spatial", "ordinal", "negation"):
         for _ in range(30):
-            text = render_instruction(CAN, wording=[Reference(kind=kind)], rng=rng, scene=SCENE)
+            text = MADE.say(CAN, wording=[Reference(kind=kind)], rng=rng, scene=SCENE)
             assert "green can" not in text
     close = scene_of(("green", "can", 0.0, 0.0), ("red", "can", 0.01, 0.1), ("red", "cube", 0.2, 0))
     relations = {d.relation for d in describe(CAN.thing, close, "spatial")}
@@ -88,10 +66,10 @@ def test_references_are_clear_and_keep_the_plain_name_out():
 
 def test_references_say_what_they_need():
     with pytest.raises(ConfigError, match="needs the scene"):
-        render_instruction(CAN, wording=[Reference()], rng=generator())
+        MADE.say(CAN, wording=[Reference()], rng=generator())
     twice = scene_of(*(("green", "can", x, 0.0) for x in (0.0, 0.1)), ("red", "can", 0.2, 0.0))
     for scene, why in ((twice, "has 2"), (scene_of(("red", "can", 0, 0)), "has 0")):
         with pytest.raises(ConfigError, match=why):
-            render_instruction(CAN, wording=[Reference()], rng=generator(), scene=scene)
+            MADE.say(CAN, wording=[Reference()], rng=generator(), scene=scene)
     with pytest.raises(ConfigError, match="choose another kind"):
         describe(CAN.thing, scene_of(("green", "can", 0, 0)), "ordinal")

@@ -13,13 +13,7 @@ import numpy as np
 
 from uamsim.contract import SKILLS, Question, SceneFacts, SceneThing
 from uamsim.errors import UnknownNameError
-from uamsim.lexicon import (
-    INSTRUCTION_TEMPLATES,
-    LEXICON,
-    entries,
-    placement_word,
-    romanise,
-)
+from uamsim.lexicon import LEXICON, entries, placement_word, romanise
 
 Tongue = Literal["english", "chinese", "pinyin", "code_mix"]
 T = TypeVar("T")
@@ -84,6 +78,22 @@ _TEMPLATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("标签上写着什么？",),
     ),
 }
+_INSTRUCTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "press_button": (
+        ("press the {thing}", "push the {thing}", "please press the {thing}"),
+        ("按下{thing}", "按一下{thing}", "请按下{thing}"),
+    ),
+    "pick_place": (
+        (
+            "put the {thing} {on} the {target}",
+            "place the {thing} {on} the {target}",
+            "please put the {thing} {on} the {target}",
+        ),
+        ("把{thing}放到{target}{on}", "将{thing}放在{target}{on}", "请把{thing}放到{target}{on}"),
+    ),
+}
+"""What is asked of a robot, in English and Chinese, and asked about here. Shipped models know
+these sentences: other words for demonstrations do not change them."""
 _WHERE_NOW = ("{instruction}: where is it?", "{instruction}，它在哪里？")
 _WHERE_TO = ("{instruction}: where to?", "{instruction}，放到哪里？")
 
@@ -232,8 +242,8 @@ def draft_instruction(
     else:
         return None
     english, chinese = (
-        tuple(t.replace("{on}", _on(target, tongue)) for t in INSTRUCTION_TEMPLATES[task, tongue])
-        for tongue in ("english", "chinese")
+        tuple(text.replace("{on}", _on(target, tongue)) for text in texts)
+        for tongue, texts in zip(("english", "chinese"), _INSTRUCTIONS[task], strict=True)
     )
     draft = Draft(kind="instruction", answer="", slots=slots, templates=(english, chinese))
     return draft, thing, target

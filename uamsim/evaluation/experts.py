@@ -26,8 +26,8 @@ class ExpertEpisode:
         goal: the environment's own, for checks of the instruction.
         scene: its facts.
         reset_s: wall time of the reset; that of the steps is in the record.
-        reads_back: whether its first instruction means its goal, by an environment that reads its
-            own; None where ``perturbations.parsing`` does.
+        reads_back: whether its first instruction, read back, means its goal; None where the
+            environment cannot tell.
     """
 
     record: EpisodeRecord

@@ -96,7 +96,7 @@ def draw_episodes(
     """The first moments of an environment's episodes.
 
     Args:
-        env_id: "uamsim_envs:uamsim/AlohaPickPlace-v0", for instance.
+        env_id: as Gymnasium takes it.
         perturbations: of every episode; () is what demonstrations are recorded with.
         seeds: of the episodes.
         **make_kwargs: further arguments of the environment, such as a small ``image_size``.

@@ -18,6 +18,7 @@ from uamsim.perturbations.values import Composition, Parameters, Perturbation
 from uamsim.simulated import SimulatedEnv, Step
 from uamsim_envs.actions import check_actions
 from uamsim_envs.aloha.kinematics import JOINT_RANGE
+from uamsim_envs.aloha.language import LANGUAGE
 from uamsim_envs.aloha.perturbing import CARRIED, Perturber
 from uamsim_envs.aloha.variants import prepare_slots
 from uamsim_envs.aloha.world import CAMERAS, MAX_POSITION, MAX_ROTATION, World, WorldConfig
@@ -62,6 +63,7 @@ class AlohaEnv(EpisodeInfo, SimulatedEnv):
         "render_fps": CONTROL_HZ,
     }
     task = "scene"
+    language = LANGUAGE
     all_cameras = CAMERAS
     carried: ClassVar[tuple[type[Perturbation], ...]] = ()
     """What a task can apply besides ``perturbing.CARRIED``."""

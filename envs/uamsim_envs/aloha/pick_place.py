@@ -9,9 +9,9 @@ from jaxtyping import Float32
 from uamsim.contract import Control, SceneFacts, SceneThing, Thing
 from uamsim.perturbations.axes.objects import NovelTarget
 from uamsim.perturbations.axes.scene import Layout
-from uamsim.perturbations.draw import CARRIED, NUM_TARGETS, draw_episode
 from uamsim.perturbations.values import Perturbation
 from uamsim_envs.aloha.base import CAMERAS, AlohaEnv
+from uamsim_envs.aloha.draw import CARRIED, NUM_TARGETS, draw_episode
 from uamsim_envs.aloha.press_button import count_things
 from uamsim_envs.aloha.skills.experts import arm_for, follow, pick_place_path
 from uamsim_envs.aloha.table import TABLE_HALF

@@ -9,9 +9,9 @@ from jaxtyping import Float32
 from uamsim.contract import Control, SceneFacts, SceneThing
 from uamsim.perturbations.axes.objects import SMALLEST, Distractors
 from uamsim.perturbations.axes.scene import Layout
-from uamsim.perturbations.draw import CARRIED, NUM_THINGS, draw_episode
 from uamsim.perturbations.values import Perturbation
 from uamsim_envs.aloha.base import CAMERAS, AlohaEnv
+from uamsim_envs.aloha.draw import CARRIED, NUM_THINGS, draw_episode
 from uamsim_envs.aloha.skills.experts import arm_for, follow, press_path
 from uamsim_envs.aloha.slots import BUTTON_TRAVEL
 from uamsim_envs.aloha.variants import Variants

@@ -10,10 +10,9 @@ from jaxtyping import Float64
 
 from uamsim.contract import Control, Goal, SceneFacts, SceneThing
 from uamsim.errors import ConfigError
-from uamsim.perturbations.language.saying import render_instruction
-from uamsim.perturbations.language.wording import WORDING
 from uamsim.perturbations.values import Perturbation
 from uamsim_envs.aloha.base import CAMERAS, AlohaEnv
+from uamsim_envs.aloha.language import LANGUAGE
 from uamsim_envs.aloha.robot import SIDES
 from uamsim_envs.aloha.table import TABLE_HALF, compile_spec, new_spec
 from uamsim_envs.aloha.world import WorldConfig
@@ -103,7 +102,7 @@ class TaskEnv(AlohaEnv):
     task: ClassVar[str] = ""
     stage_names: ClassVar[tuple[str, ...]] = ()
     time_limit: ClassVar[int] = 500
-    carried: ClassVar[tuple[type[Perturbation], ...]] = WORDING
+    carried: ClassVar[tuple[type[Perturbation], ...]] = LANGUAGE.carried
 
     def __init__(
         self,
@@ -192,7 +191,7 @@ class TaskEnv(AlohaEnv):
         self._stages = dict.fromkeys(self.stage_names, False)
         self._steps_held = 0
         self._facts = self._describe()
-        self._instruction = render_instruction(
+        self._instruction = LANGUAGE.say(
             self._goal, wording=self.composition, rng=language_rng, scene=self._facts
         )
 

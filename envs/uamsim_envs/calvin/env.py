@@ -11,12 +11,12 @@ from jaxtyping import Float32
 from uamsim.contract import Control, Goal, Observation, SceneFacts, SceneThing, Thing
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.perturbations.axes.scene import Lighting
-from uamsim.perturbations.calvin_sentences import BLOCK, GOALS
 from uamsim.perturbations.language.others import plainly_named
 from uamsim.perturbations.language.wording import WORDING
 from uamsim.perturbations.values import Composition, Perturbation
 from uamsim_envs.calvin import perturbing
 from uamsim_envs.calvin.instructions import Instructions, Sentences
+from uamsim_envs.calvin.language import BLOCK, GOALS
 from uamsim_envs.calvin.registration import SCENES, SIMULATOR
 from uamsim_envs.calvin.tasks import TASKS, block_of, check_options, check_tasks
 from uamsim_envs.host.client import Host
@@ -236,7 +236,7 @@ class CalvinEnv(HostedEnv):
         """Whether the present instruction, read without knowing the task, means it."""
         called = {name.removesuffix("_block"): thing for name, thing in self._called.items()}
         try:
-            read = self.instructions.language.parse(self._instruction, self._facts, called=called)
+            read = self.instructions.language.read(self._instruction, self._facts, called=called)
         except ConfigError:
             return False
         return read == self.task

@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 
 from uamsim.contract import SceneFacts, Thing
-from uamsim.perturbations.calvin import CalvinLanguage
 from uamsim.perturbations.values import Composition
+from uamsim_envs.calvin.language import CalvinLanguage
 
 Sentences = Literal["training", "validation"]
 
@@ -59,7 +59,7 @@ class Instructions:
         """
         choices = self._sentences[sentences][task]
         sentence = choices[int(rng.integers(len(choices)))]
-        return self.language.render(
+        return self.language.say(
             task,
             sentence,
             rng=rng,

@@ -26,10 +26,10 @@ from uamsim.perturbations.axes.scene import (
     TableTexture,
 )
 from uamsim.perturbations.axes.sensors import SENSORS
-from uamsim.perturbations.calvin_sentences import BLOCK
 from uamsim.perturbations.distance import ShapedThing, as_similar, distance, distance_to_training
 from uamsim.perturbations.draw import narrowed
 from uamsim.perturbations.values import Composition, Parameters, Perturbation, stream
+from uamsim_envs.calvin.language import BLOCK
 from uamsim_envs.calvin.shapes import (
     BLOCK_RGB,
     NOVEL_BLOCKS,

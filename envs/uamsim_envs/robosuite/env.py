@@ -14,11 +14,11 @@ from uamsim.perturbations.axes.actions import ACTIONS
 from uamsim.perturbations.axes.objects import Distractors
 from uamsim.perturbations.axes.sensors import SENSORS
 from uamsim.perturbations.draw import drawn_objects
-from uamsim.perturbations.language.saying import render_instruction
 from uamsim.perturbations.language.wording import WORDING, Reference
 from uamsim.perturbations.values import Perturbation
 from uamsim_envs.host.client import Host
 from uamsim_envs.host.env import HostedEnv
+from uamsim_envs.robosuite.language import LANGUAGE
 from uamsim_envs.robosuite.registration import SIMULATOR
 from uamsim_envs.robosuite.tasks import TASKS, draw_distractors, stand_in
 
@@ -43,6 +43,7 @@ class RobosuiteEnv(HostedEnv):
     """
 
     simulator = SIMULATOR
+    language = LANGUAGE
     factory = "uamsim_envs.robosuite.host.world:World"
     controls = ("ee",)
     render_profiles = ("fast", "quality")
@@ -157,7 +158,7 @@ class RobosuiteEnv(HostedEnv):
         )
         named = {**task.things, **{f"distractor{i}_main": t for i, t in enumerate(added)}}
         self._facts = SceneFacts(things=tuple(_fact(t, places[b]) for b, t in named.items()))
-        self._instruction = render_instruction(
+        self._instruction = LANGUAGE.say(
             self._goal,
             wording=self.composition,
             rng=np.random.default_rng(words),

@@ -18,7 +18,7 @@ class TaskSpec:
 
     Attributes:
         name: in robosuite.
-        task: of its goals (``perturbations.templates``).
+        task: of its goals (``sentences.txt``).
         things: body -> what it is called; an instruction names one of the first ``num_targets``.
         num_targets: how many things can be asked for.
         target: where the thing goes, the index of a thing; None where the task has none.

@@ -10,12 +10,10 @@ from jaxtyping import Float32
 
 from uamsim.contract import Control, Observation
 from uamsim.errors import ConfigError, SceneError, UnknownNameError
-from uamsim.perturbations.robotwin import parse_robotwin, render_robotwin
-from uamsim.perturbations.robotwin_words import ANY, GOALS
 from uamsim.perturbations.values import Perturbation
 from uamsim_envs.host.client import Host
 from uamsim_envs.host.env import HostedEnv
-from uamsim_envs.robotwin import perturbing
+from uamsim_envs.robotwin import language, perturbing
 from uamsim_envs.robotwin.goals import episode_arm, episode_goal, scene_facts
 from uamsim_envs.robotwin.instructions import (
     Half,
@@ -106,7 +104,7 @@ class RoboTwinEnv(HostedEnv):
                 "checked" takes 100000 n + i as the i-th (from 0) from 100000 n upward that the
                 expert solves, which is how RoboTwin evaluates.
             sentences: "seen" or "unseen", the halves of RoboTwin's; or "own", plain ones of
-                ``perturbations.robotwin`` for its tasks, as perturbations of words and things
+                ``language`` for its tasks, as perturbations of words and things
                 have them.
             control: "joint" or "ee".
             cameras: names of the pictures.
@@ -131,8 +129,8 @@ class RoboTwinEnv(HostedEnv):
             if name not in known:
                 raise UnknownNameError(kind, name, known)
         self.task, self.config = task, config
-        if sentences == "own" and task not in GOALS:
-            raise UnknownNameError("RoboTwin task with sentences of our own", task, GOALS)
+        if sentences == "own" and task not in language.GOALS:
+            raise UnknownNameError("RoboTwin task with sentences of our own", task, language.GOALS)
         self._seeds: Seeds = seeds
         self._sentences: Sentences = sentences
         super().__init__(
@@ -240,7 +238,7 @@ class RoboTwinEnv(HostedEnv):
             return draw_instruction(self._checkout, self.task, self._named, sentences=half, rng=rng)
         assert self._goal is not None
         arm = episode_arm(self.task, self._named)
-        return render_robotwin(self._goal, rng=rng, arm=arm, wording=self.composition)
+        return language.say(self._goal, rng=rng, arm=arm, wording=self.composition)
 
     def other_instruction(self, rng: np.random.Generator) -> str:
         """One of our own sentences for another task.
@@ -250,11 +248,11 @@ class RoboTwinEnv(HostedEnv):
         """
         others = [
             goal
-            for task, goal in GOALS.items()
-            if task != self.task and (goal.target is None or goal.target.colour != ANY)
+            for task, goal in language.GOALS.items()
+            if task != self.task and (goal.target is None or goal.target.colour != language.ANY)
         ]
         other = others[int(rng.integers(len(others)))]
-        return render_robotwin(other, rng=rng, wording=self.composition)
+        return language.say(other, rng=rng, wording=self.composition)
 
     def reads_back(self) -> bool:
         """Whether the present instruction is for the present goal.
@@ -268,7 +266,7 @@ class RoboTwinEnv(HostedEnv):
                 self._instruction, self._checkout, self.task, self._named, sentences=half
             )
         try:
-            return parse_robotwin(self._instruction)[0] == self._goal
+            return language.read(self._instruction)[0] == self._goal
         except ConfigError:
             return False
 

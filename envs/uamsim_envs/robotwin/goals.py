@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from uamsim.contract import Goal, SceneFacts, SceneThing, Thing
-from uamsim.perturbations.robotwin import slots_of
-from uamsim.perturbations.robotwin_words import ANY, GOALS, ONE_ARM
+from uamsim.perturbations.language.saying import things_of
+from uamsim_envs.robotwin.language import ANY, GOALS, ONE_ARM
 
 Positions = Sequence[Sequence[float]]
 
@@ -45,7 +45,7 @@ def scene_facts(
         distractors: further things.
         distractor_places: of each.
     """
-    things = {} if goal is None else slots_of(goal)
+    things = {} if goal is None else things_of(goal)
     shown = [(thing, place) for slot, thing in things.items() for place in places[slot]]
     shown += zip(distractors, distractor_places, strict=True)
     return SceneFacts(things=tuple(_fact(thing, place) for thing, place in shown))

@@ -12,7 +12,7 @@ from uamsim.errors import ConfigError
 
 Half = Literal["seen", "unseen"]
 Sentences = Literal[Half, "own"]
-"""RoboTwin's, of one of its halves, or plain ones of ``perturbations.robotwin``."""
+"""RoboTwin's, of one of its halves, or plain ones of ``language``."""
 
 
 def draw_instruction(

@@ -22,8 +22,6 @@ from uamsim.perturbations.axes.scene import (
 )
 from uamsim.perturbations.axes.sensors import SENSORS
 from uamsim.perturbations.distance import ShapedThing, as_similar, distance_to_training, within
-from uamsim.perturbations.robotwin import CARRIED as WORDING
-from uamsim.perturbations.robotwin_words import GOALS
 from uamsim.perturbations.values import (
     MAX_SEVERITY,
     Composition,
@@ -34,6 +32,7 @@ from uamsim.perturbations.values import (
 from uamsim_envs.library import INSTANCES
 from uamsim_envs.library.shapes import rotation
 from uamsim_envs.patterns import draw_pattern
+from uamsim_envs.robotwin.language import GOALS, LANGUAGE
 from uamsim_envs.robotwin.things import KEPT
 from uamsim_envs.shape_table import surface_of
 
@@ -54,7 +53,7 @@ NAMED: tuple[type[Perturbation], ...] = (
     NovelObject,
     NovelSize,
     Distractors,
-    *WORDING,
+    *LANGUAGE.carried,
 )
 """What tasks of ``KEPT`` can apply besides: it is known what they are about."""
 

@@ -23,5 +23,5 @@ KEPT: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "stamp_seal": {"thing": ("seal",), "target": ("target",)},
     "turn_switch": {"thing": ("switch",)},
 }
-"""Task -> slot of a goal (``perturbations.robotwin_words.GOALS``) -> attributes of the task's
+"""Task -> slot of a goal (``language.GOALS``) -> attributes of the task's
 instance that hold the thing, or several that are handled alike."""

@@ -126,7 +126,7 @@ def test_observation_and_info_are_the_contract(scene: str, make: Make) -> None:
     assert info["scene_obs"].shape == (24,)
     assert info["_max_episode_steps"] == 360
     assert "red block" in info["instruction"]
-    assert env.instructions.language.parse(info["instruction"]) == info["task"]
+    assert env.instructions.language.read(info["instruction"]) == info["task"]
     # The blocks' places by name, whatever the scene's order.
     places = {thing.colour: thing.pos_world for thing in info["scene"].things}
     order = {"A": "pink blue red", "B": "red blue pink", "C": "blue red pink", "D": "red blue pink"}
@@ -301,7 +301,7 @@ def test_sentences_are_those_of_the_checkout(make: Make) -> None:
 
     assert say() == "pull the handle to open the drawer"
     assert say(Pinyin()) not in said | {say()}
-    assert env.instructions.language.parse(say(Pinyin())) == "open_drawer"
+    assert env.instructions.language.read(say(Pinyin())) == "open_drawer"
 
 
 @sim

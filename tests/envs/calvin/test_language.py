@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from uamsim.perturbations.axes.objects import NovelObject
-from uamsim.perturbations.calvin_sentences import GOALS
 from uamsim.perturbations.language.wording import Chinese, CodeMix, NoiseWords, Reference
 from uamsim.perturbations.values import Perturbation
+from uamsim_envs.calvin.language import GOALS
 
 pytestmark = pytest.mark.sim("calvin")
 
@@ -41,7 +41,7 @@ def test_what_is_said_means_the_task(perturbations: Sequence[Perturbation]) -> N
             assert info["instruction"] in world.instructions._sentences["training"][task]
     language, other = world.instructions.language, world.other_instruction(np.random.default_rng(0))
     called = {name.removesuffix("_block"): thing for name, thing in world._called.items()}
-    assert language.parse(other, world._facts, called=called) not in ("open_drawer", "")
+    assert language.read(other, world._facts, called=called) not in ("open_drawer", "")
     world._instruction = "push the drawer"
     assert not world.reads_back()
     env.close()

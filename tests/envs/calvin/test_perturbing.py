@@ -27,11 +27,11 @@ from uamsim.perturbations.axes.scene import (
     Lighting,
     TableTexture,
 )
-from uamsim.perturbations.calvin_sentences import BLOCK
 from uamsim.perturbations.values import Composition, Perturbation
 from uamsim.simulators import find_installation
 from uamsim_envs.calvin.env import CalvinEnv
 from uamsim_envs.calvin.host.blocks import raised
+from uamsim_envs.calvin.language import BLOCK
 from uamsim_envs.calvin.perturbing import BLOCKS, CARRIED, SceneDraw, draw_scene
 from uamsim_envs.calvin.registration import SIMULATOR
 from uamsim_envs.calvin.shapes import NOVEL_BLOCKS, block_parts, distractor_things

@@ -25,9 +25,9 @@ from uamsim.perturbations.axes.scene import (
 )
 from uamsim.perturbations.axes.sensors import DroppedFrames, Latency
 from uamsim.perturbations.language.wording import Chinese, CodeMix, Paraphrase, Pinyin
-from uamsim.perturbations.robotwin_words import GOALS
 from uamsim.perturbations.values import LAYERS, Composition, Perturbation
 from uamsim_envs.robotwin.env import RoboTwinEnv
+from uamsim_envs.robotwin.language import GOALS
 from uamsim_envs.robotwin.perturbing import (
     ANYWHERE,
     NAMED,

@@ -17,9 +17,9 @@ from uamsim.errors import (
     UnknownNameError,
 )
 from uamsim.perturbations.axes.objects import NovelPair
-from uamsim.perturbations.robotwin import parse_robotwin
 from uamsim.simulated import SimulatedEnv
 from uamsim.simulators import find_installation
+from uamsim_envs.robotwin import language
 from uamsim_envs.robotwin.env import RoboTwinEnv
 from uamsim_envs.robotwin.instructions import draw_instruction, is_instruction
 from uamsim_envs.robotwin.registration import PAPER_TASKS, SIMULATOR, TASKS
@@ -154,7 +154,7 @@ def test_observation_and_info_are_the_contract(env: RoboTwinEnv) -> None:
     assert "red block" in info["instruction"]
     assert not info["comparable"]
     for seed in range(20):
-        other, _ = parse_robotwin(env.other_instruction(np.random.default_rng(seed)))
+        other, _ = language.read(env.other_instruction(np.random.default_rng(seed)))
         assert other.task != env.task
 
 

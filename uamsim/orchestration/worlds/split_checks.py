@@ -8,7 +8,6 @@ from uamsim.data.config import DemonstrationConfig
 from uamsim.errors import ConfigError
 from uamsim.evaluation.experts import ExpertEpisode, play_expert, play_experts
 from uamsim.perturbations.axes import AXES
-from uamsim.perturbations.language.reading import parse_instruction
 from uamsim.perturbations.leaks import Episode, check_leaks
 from uamsim.perturbations.splits import SPLITS, find_split
 from uamsim.perturbations.values import PERTURBATIONS
@@ -120,7 +119,7 @@ def _check(
         in_domain=_rate(in_domain),
         leaks=tuple(f"{kind} {what} ({n} episodes)" for (kind, what), n in report.leaked.items()),
         novel=tuple(f"{kind} {what}" for kind, what in report.novel),
-        misread=tuple(e.record.instruction for e in episodes if not _reads_back(e)),
+        misread=tuple(e.record.instruction for e in episodes if not e.reads_back),
         named=tuple(sorted(_names_in(e.record.instruction for e in episodes))),
     )
 
@@ -131,18 +130,6 @@ def _seen(episode: ExpertEpisode) -> Episode:
 
 def _rate(episodes: list[ExpertEpisode]) -> Rate:
     return rate(sum(e.record.success for e in episodes), len(episodes))
-
-
-def _reads_back(episode: ExpertEpisode) -> bool:
-    if episode.reads_back is not None:
-        return episode.reads_back
-    task = episode.goal.task
-    try:
-        return (
-            parse_instruction(episode.record.instruction, episode.scene, task=task) == episode.goal
-        )
-    except ConfigError:
-        return False
 
 
 def _names_in(instructions: Iterable[str]) -> set[str]:

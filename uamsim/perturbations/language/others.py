@@ -7,27 +7,8 @@ import numpy as np
 
 from uamsim.contract import Goal, SceneFacts, Thing
 from uamsim.lexicon import LEXICON
-from uamsim.perturbations.language.saying import render_instruction
 from uamsim.perturbations.language.wording import Reference
 from uamsim.perturbations.values import Composition
-
-
-def other_instruction(
-    goal: Goal, scene: SceneFacts, wording: Composition, rng: np.random.Generator
-) -> str:
-    """An instruction of the same task for another goal, worded alike.
-
-    It names its thing by colour and category also where the episode refers to it otherwise, since
-    what it names need not be in the scene.
-
-    Args:
-        goal: the episode's.
-        scene: what is visible.
-        wording: the episode's.
-        rng: draws the goal and its words.
-    """
-    other = other_goal(goal, scene, rng)
-    return render_instruction(other, rng=rng, wording=plainly_named(wording), scene=scene)
 
 
 def other_goal(goal: Goal, scene: SceneFacts, rng: np.random.Generator) -> Goal:

@@ -1,33 +1,30 @@
 """Instructions read back to their goals, from the words alone.
 
-The grammar is the templates and the tables of words that ``language`` renders from: every template
-becomes a row of literals (patterns) with slots between them.
+The grammar is the sentences and the words that instructions are said from: every sentence becomes
+a row of literals (patterns) with slots between them.
 """
 
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal
 
-from uamsim.contract import Goal, SceneFacts, Thing
+from uamsim.contract import SceneFacts, Thing
 from uamsim.errors import ConfigError
 from uamsim.lexicon import LEXICON, placement_word, romanise
 from uamsim.perturbations.language.references import Description, referents
 from uamsim.perturbations.language.vocabulary import (
     COMMA,
-    COMMON,
     NOISE,
     OR,
     ORDINALS,
     REFERENCES,
-    THING_SLOTS,
+    SLOT,
     WORD,
     Dialect,
     Written,
 )
-from uamsim.perturbations.templates import ALL_TEMPLATES, is_usual
 
 Form = Literal["english", "chinese", "pinyin"]
 FORMS: tuple[Form, ...] = ("english", "chinese", "pinyin")
@@ -80,7 +77,7 @@ def _literal(text: str, form: Form, dialect: Dialect) -> str:
 
 def _row(template: str, form: Form, dialect: Dialect) -> _Row:
     """Literal, slot, literal, ..., slot, literal."""
-    parts = re.split(r"\{(\w+)\}", template)
+    parts = SLOT.split(template)
     return tuple(
         p if i % 2 else re.compile(_literal(p, form, dialect)) for i, p in enumerate(parts)
     )
@@ -105,16 +102,14 @@ def _index(pairs: Iterable[tuple[str, Any]], form: Form) -> dict[str, Any]:
 def make_grammar(
     form: Form,
     templates: Mapping[Written, Iterable[tuple[str, str]]],
-    dialect: Dialect = COMMON,
-    slots: Iterable[str] = (),
+    dialect: Dialect,
 ) -> Grammar:
     """The grammar of a form.
 
     Args:
         form: of the sentences.
         templates: what they are written in -> (task, template).
-        dialect: whose words they have.
-        slots: names that are slots of the templates as well.
+        dialect: whose words they have; its own names may be slots.
     """
     written: Written = "english" if form == "english" else "chinese"
 
@@ -144,7 +139,7 @@ def make_grammar(
             "noun": _index(written_as([*dialect.nouns, *dialect.generic]), form),
             "ordinal": _index(ordinals, form),
             "on": _index(places, form),
-            **{name: _index(written_as([name]), form) for name in slots},
+            **{name: _index(written_as([name]), form) for name in dialect.own},
         },
         templates=tuple((task, _row(text, form, dialect)) for task, text in templates[written]),
         references=tuple(
@@ -153,11 +148,6 @@ def make_grammar(
         alternative=re.compile(_literal(OR[written], form, dialect)),
         noise=re.compile(noise),
     )
-
-
-@lru_cache(maxsize=len(FORMS))
-def _grammar(form: Form) -> Grammar:
-    return make_grammar(form, ALL_TEMPLATES)
 
 
 def _matches(
@@ -246,38 +236,3 @@ def readings(
         if task in (None, name):
             for values in _matches(row, plain, reader.read):
                 yield name, values
-
-
-def parse_instruction(
-    text: str, scene: SceneFacts | None = None, *, task: str | None = None
-) -> Goal:
-    """The goal that an instruction asks for, whatever its wording.
-
-    Where several tasks use the same words, it is the first (in the templates' order) whose usual
-    things are named, so "put the red cube on the blue plate" is "pick_place" and not
-    "pick_place_objects", unless ``task`` says so.
-
-    Args:
-        text: the instruction.
-        scene: what is visible; without it no ``Reference`` can be read.
-        task: the task, where it is known.
-
-    Raises:
-        ConfigError: not an instruction, or one with several meanings.
-    """
-    goals: dict[Goal, None] = {}
-    for form in FORMS:
-        for name, values in readings(text, form, _grammar(form), scene, task=task):
-            then = tuple(values[slot] for slot in THING_SLOTS[1:] if slot in values)
-            target = values.get("target")
-            goals[Goal(task=name, thing=values["thing"], then=then, target=target)] = None
-    best = [goal for goal in goals if is_usual(goal)] or list(goals)
-    if not best:
-        raise ConfigError(
-            f"cannot read {text!r}: expected an instruction of "
-            f"{'a known task' if task is None else task}"
-            f"{'; one that refers to places needs the scene' if scene is None else ''}."
-        )
-    if len({(goal.thing, goal.then, goal.target) for goal in best}) > 1:
-        raise ConfigError(f"{text!r} has several meanings: {best!r}. Say which task it is.")
-    return best[0]

@@ -1,17 +1,15 @@
-"""Goals put into words; ``parsing`` reads them back."""
+"""What is done to a sentence to make an instruction of it; ``reading`` undoes it."""
 
 import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from uamsim.contract import Goal, SceneFacts, Thing
-from uamsim.errors import ConfigError
-from uamsim.lexicon import LEXICON, placement_word, romanise
-from uamsim.perturbations.language.references import Description, describe
+from uamsim.contract import Goal, Thing
+from uamsim.lexicon import romanise
+from uamsim.perturbations.language.references import Description
 from uamsim.perturbations.language.vocabulary import (
     COMMA,
-    COMMON,
     NOISE,
     OR,
     ORDINALS,
@@ -21,67 +19,14 @@ from uamsim.perturbations.language.vocabulary import (
     Dialect,
     Written,
 )
-from uamsim.perturbations.language.wording import (
-    Chinese,
-    CodeMix,
-    NoiseWords,
-    Paraphrase,
-    Pinyin,
-    Reference,
-    Reordered,
-    Synonyms,
-)
-from uamsim.perturbations.templates import DEMONSTRATED, templates_of
-from uamsim.perturbations.values import Composition, Perturbation
+from uamsim.perturbations.language.wording import Chinese, CodeMix, NoiseWords, Pinyin, Synonyms
+from uamsim.perturbations.values import Composition
 
 
-def render_instruction(
-    goal: Goal,
-    *,
-    rng: np.random.Generator,
-    wording: Sequence[Perturbation] = (),
-    scene: SceneFacts | None = None,
-) -> str:
-    """Words for a goal; the template is drawn, the meaning is not changed.
-
-    Args:
-        goal: what to ask for.
-        rng: draws the template, and what the wording leaves to chance.
-        wording: perturbations; those of other layers are ignored. None: English as in
-            demonstrations.
-        scene: what is visible, for ``Reference``.
-
-    Raises:
-        ConfigError: an unknown task, a wrong composition, or no ``Reference`` fits.
-    """
-    axes = Composition(*Composition.of(wording).active("language"))
-    written = written_in(axes)
-    templates = templates_of(
-        goal.task,
-        written,
-        paraphrased=axes.find(Paraphrase) is not None,
-        reordered=axes.find(Reordered) is not None,
-    )
-    template = templates[int(rng.integers(len(templates)))]
-    reference_rng, synonym_rng, noise_rng, mix_rng = rng.spawn(4)
-
-    names: list[str] = []
-    reference = axes.find(Reference)
-    things = [goal.thing, *goal.then, *([] if goal.target is None else [goal.target])]
-    if reference is None:
-        phrases = [plain_phrase(t, written, names) for t in things]
-    else:
-        if scene is None:
-            raise ConfigError("Reference needs the scene: pass scene=..., or leave it out.")
-        fitting = describe(goal.thing, scene, reference.kind)
-        description = fitting[int(reference_rng.integers(len(fitting)))]
-        phrases = [referring_phrase(description, written, names)]
-        phrases += [plain_phrase(t, written, names) for t in things[1:]]
-    on = "" if goal.target is None else placement_word(goal.target.category, written)
-    named = dict(zip(THING_SLOTS, phrases, strict=False))
-    text = template.format(**named, target=phrases[-1], on=on)
-
-    return finish(text, names, axes, rng, (synonym_rng, noise_rng, mix_rng))
+def things_of(goal: Goal) -> dict[str, Thing]:
+    """Slot of a sentence -> the thing of a goal that fills it, in the goal's order."""
+    things = dict(zip(THING_SLOTS, (goal.thing, *goal.then), strict=False))
+    return things if goal.target is None else things | {"target": goal.target}
 
 
 def finish(
@@ -90,7 +35,7 @@ def finish(
     axes: Composition,
     rng: np.random.Generator,
     streams: Sequence[np.random.Generator],
-    dialect: Dialect = COMMON,
+    dialect: Dialect,
 ) -> str:
     """A sentence with all that is done to it once it is chosen.
 
@@ -127,7 +72,9 @@ def numbered(name: str, names: list[str]) -> str:
 
 
 def plain_phrase(thing: Thing, written: Written, names: list[str]) -> str:
-    """A thing's noun phrase in numbered slots."""
+    """A thing's noun phrase in numbered slots, without a colour where it has none."""
+    if not thing.colour:
+        return numbered(thing.category, names)
     space = " " if written == "english" else ""
     return f"{numbered(thing.colour, names)}{space}{numbered(thing.category, names)}"
 
@@ -195,12 +142,3 @@ def _words(
         own, *others = dialect.forms(name, written)
         words.append(others[int(rng.integers(len(others)))] if replaced else own)
     return words
-
-
-def in_domain_words() -> frozenset[str]:
-    """Every word that an instruction of a demonstration may have, in lower case."""
-    texts = [t for (_, written), some in DEMONSTRATED.items() if written == "english" for t in some]
-    texts = [re.sub(r"\{\w+\}", " ", t) for t in texts]
-    texts += [placement_word(e.name, "english") for e in LEXICON.values()]
-    texts += [e.english for e in LEXICON.values() if e.in_action_data]
-    return frozenset(word for text in texts for word in WORD.findall(text.lower()))

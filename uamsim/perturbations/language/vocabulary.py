@@ -16,11 +16,13 @@ Written = Literal["english", "chinese"]
 
 WORD = re.compile(r"[a-z]+(?:-[a-z]+)*")
 """An English word, in lower case."""
+SLOT = re.compile(r"\{(\w+)\}")
+"""What is filled in: a thing of the goal, its preposition, or a noun that stands for itself."""
 
 COMMA: Mapping[Written, str] = {"english": ", ", "chinese": "，"}
 """Between clauses."""
 
-THING_SLOTS = ("thing", "second", "third", "fourth")
+THING_SLOTS: tuple[str, ...] = ("thing", "second", "third", "fourth")
 """Slots of a goal's thing and of those that follow it."""
 
 GENERIC: Mapping[str, Mapping[Written, str]] = {
@@ -193,49 +195,35 @@ REFERENCES: Mapping[str, Mapping[Written, str]] = {
 """Relation -> how a noun phrase says it; ``references`` has what each means in a scene."""
 
 _TRANSLATIONS = """
-the=那个 at=在 a=一个 on=在上面 onto=到上面 into=到里面 in=在里面 inside=在内 to=到 from=从 by=用
-with=和 using=用着 of=的 over=在上方 across=横过 up=起来 down=下来 off=掉 out=出来 away=走
-back=回去 inward=向内 all=全部 way=路 and=并且 then=然后 again=再次 afterwards=之后 which=它
-you=你 so=以便 that=那 it=它 its=它的 them=它们 these=这些 is=是 not=不 or=或者 where=其中
-until=直到 should=应该 both=两个 one=一 first=第一 next=接着 last=最后 second=第二 third=第三
-fourth=第四 fifth=第五 sixth=第六 seventh=第七 eighth=第八 ninth=第九 tenth=第十 another=另一个
-every=每个 above=以上 lowest=最低 highest=最高 base=底部 bottom=底 top=顶 beginning=开始
-order=顺序 after=后面 put=放 place=放置 take=拿 pick=捡 push=推 pull=拉 press=按 please=请
-open=打开 close=关闭 closed=关好 shut=关上 plug=插 insert=插入 stack=叠 build=搭 tower=塔
-bowls=碗们 handle=把手 pour=倒 fries=薯条 lift=提起 lid=盖子 tip=倾倒 sweep=扫 tissues=纸团
-rubbish=垃圾 use=使用 table=桌子 water=浇 flower=花 set=摆 stand=竖 upright=直立 hang=挂 arms=手臂
-wipe=擦 let=让 go=走开 activate=触动 give=给 firm=有力 deposit=搁 grab=抓 leave=留下 transfer=转移
-grasp=抓住 carry=搬 lower=放低 make=做 column=柱子 pile=堆 slide=滑动 grip=握柄 get=使 tugging=拽
-return=返回 position=位置 stow=收存 store=储存 finish=结束 connect=连接 join=接合 firmly=牢牢
-nest=套叠 sits=坐 empty=倒空 serve=盛 held=装着 brush=刷 scrap=碎屑 lying=躺着 gather=收集
-litter=废物 lay=摆下 sprinkle=洒 plant=植物 growing=生长 drink=饮水 arrange=安排 stem=茎 slip=滑入
-neck=瓶颈 drape=披 raise=举起 two-handed=双手 dangle=垂下 clean=清洁 scrub=刷洗 gone=消失
-release=松开 um=嗯 well=那么 know=知道 kindly=劳驾 thanks=谢谢 if=如果 would=愿意 when=当 are=正
-ready=准备好 hello=你好 there=那边 leftmost=最左边 rightmost=最右边 frontmost=最前面
-rearmost=最后面 left=左边 right=右边 front=前面 behind=在后面 between=在之间
-bin=格子 belongs=属于 fit=套上 peg=柱 shape=形状 door=门 turn=转动 hand=递 other=其他 arm=手臂
-pass=传递 hoist=吊起 air=空中 rest=安置 upon=之上 sort=归类 compartment=隔间 meant=专门 for=为
-drop=丢 matching=对应 thread=穿 post=立柱 swing=摆动 wide=大大地 work=操作 swings=摆开 pair=一对
-grippers=夹爪 opposite=对面 swap=交换
+the=那个 at=在 a=一个 on=在上面 onto=到上面 into=到里面 in=在里面 to=到 from=从 by=用 with=和
+using=用着 of=的 over=在上方 up=起来 down=下来 off=掉 away=走 all=全部 and=并且 then=然后 you=你
+that=那 it=它 its=它的 them=它们 is=是 not=不 or=或者 where=其中 until=直到 both=两个 one=一
+first=第一 second=第二 third=第三 fourth=第四 fifth=第五 sixth=第六 seventh=第七 eighth=第八
+ninth=第九 tenth=第十 every=每个 bottom=底 top=顶 put=放 place=放置 pick=捡 pull=拉 press=按
+open=打开 stack=叠 tower=塔 handle=把手 lift=提起 use=使用 table=桌子 set=摆 stand=竖 hang=挂
+arms=手臂 let=让 give=给 carry=搬 make=做 slide=滑动 raise=举起 two-handed=双手 um=嗯 well=那么
+know=知道 kindly=劳驾 thanks=谢谢 if=如果 would=愿意 when=当 are=正 ready=准备好 hello=你好
+there=那边 leftmost=最左边 rightmost=最右边 frontmost=最前面 rearmost=最后面 left=左边 right=右边
+front=前面 behind=在后面 between=在之间 door=门 turn=转动 pass=传递 for=为
 """
 
-FUNCTION_WORDS: Mapping[str, str] = {
+FUNCTION_WORDS: dict[str, str] = {
     english: chinese
     for english, _, chinese in (pair.partition("=") for pair in _TRANSLATIONS.split())
 }
-"""English words of the templates -> Chinese, for code-mixing beyond nouns and colours."""
+"""English words that are said in several worlds -> Chinese, for code-mixing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
-    """The words that the instructions of some worlds are made of.
+    """The words that the instructions of a world are made of.
 
     Attributes:
         colours: names of colours.
         nouns: names that a thing may have, besides its colour.
         generic: names that take in several of these, in a reference.
         own: name -> every way to write it, its own first; other names are in the lexicon.
-        function_words: English words of the templates -> Chinese.
+        function_words: English words of the sentences -> Chinese.
     """
 
     colours: frozenset[str] = COLOURS
@@ -247,7 +235,3 @@ class Dialect:
     def forms(self, name: str, written: Written) -> tuple[str, ...]:
         """Every way to write a name, its own first."""
         return self.own[name][written] if name in self.own else forms(name, written)
-
-
-COMMON = Dialect()
-"""Of the worlds whose words are all in the lexicon."""

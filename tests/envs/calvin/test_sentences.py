@@ -12,28 +12,12 @@ from uamsim.contract import SceneFacts, SceneThing, Thing
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.lexicon import romanise
 from uamsim.perturbations import axes
-from uamsim.perturbations.calvin import DIALECT, CalvinLanguage, template_of
-from uamsim.perturbations.calvin_sentences import (
-    BLOCK,
-    CHINESE_OF,
-    COLOURS,
-    DEMONSTRATED,
-    FAMILY,
-    GOALS,
-    PARAPHRASES,
-    REORDERED,
-    REORDERED_PARAPHRASES,
-    TABLES,
-    WORDS,
-)
 from uamsim.perturbations.language.vocabulary import COMMA, NOISE, WORD
 from uamsim.perturbations.language.wording import (
     WORDING,
-    Chinese,
     CodeMix,
     NoiseWords,
     Paraphrase,
-    Pinyin,
     Reference,
     Reordered,
     Synonyms,
@@ -42,16 +26,22 @@ from uamsim.perturbations.splits import SPLITS
 from uamsim.perturbations.values import PERTURBATIONS, Composition
 from uamsim.simulators import find_installation
 from uamsim.worlds import find_simulator
-
-TONGUES = (
-    (),
-    (Chinese(),),
-    *((Pinyin.at(severity),) for severity in range(1, 6)),
-    *((CodeMix.at(severity),) for severity in range(1, 6)),
+from uamsim_envs.calvin.language import (
+    BLOCK,
+    DIALECT,
+    FAMILY,
+    GOALS,
+    SENTENCES,
+    CalvinLanguage,
+    template_of,
 )
+from uamsim_envs.calvin.tasks import COLOURS, TASKS
+from wordings import MANNERS, TONGUES, generator, slots_of, worded, wordings, words_of
+
+WORDS = SENTENCES.nouns | SENTENCES.colours
 MADE = {
-    "rotate_{}_block_right": "please turn the {} block, then let it go right",
-    "rotate_{}_block_left": "please turn the {} block, then let it go left",
+    "rotate_{}_block_right": "you turn the {} block, then let it go right",
+    "rotate_{}_block_left": "you turn the {} block, then let it go left",
     "push_{}_block_right": "sweep the {} block right",
     "push_{}_block_left": "sweep the {} block left",
     "lift_{}_block_table": "Take the {} block up",
@@ -74,10 +64,6 @@ MADE = {
 """Family -> a sentence such as CALVIN's."""
 
 
-def generator(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
 def made_sentences() -> dict[str, list[str]]:
     return {task: [MADE[FAMILY[task]].format(GOALS[task].thing.colour)] for task in GOALS}
 
@@ -91,14 +77,6 @@ def draw_scene(rng: np.random.Generator) -> SceneFacts:
             for c, k in names
         )
     )
-
-
-def words_of(template: str) -> set[str]:
-    return set(WORD.findall(re.sub(r"\{\w+\}", " ", template.lower())))
-
-
-def english_of(*tables) -> list[str]:
-    return [t for table in tables for (_, w), some in table.items() if w == "english" for t in some]
 
 
 @pytest.fixture(scope="module")
@@ -118,27 +96,16 @@ def official():
     return {task: [*training[task], *validation[task]] for task in training}
 
 
-wordings = st.builds(
-    lambda tongue, *others: Composition(*tongue, *(o for o in others if o is not None)),
-    st.sampled_from(TONGUES),
-    st.sampled_from([None, Paraphrase()]),
-    st.sampled_from([None, Reordered()]),
-    st.sampled_from([None, *map(Reference.at, (1, 3, 5))]),
-    st.sampled_from([None, *map(Synonyms.at, range(6))]),
-    st.sampled_from([None, *map(NoiseWords.at, range(6))]),
-)
-
-
 def check(language: CalvinLanguage, task: str, sentence: str, wording, seed: int) -> str:
     scene = draw_scene(generator(seed))
-    text = language.render(task, sentence, rng=generator(seed), wording=wording, scene=scene)
-    again = language.render(task, sentence, rng=generator(seed), wording=wording, scene=scene)
+    text = language.say(task, sentence, rng=generator(seed), wording=wording, scene=scene)
+    again = language.say(task, sentence, rng=generator(seed), wording=wording, scene=scene)
     assert text == again
-    assert language.parse(text, scene) == task, text
+    assert language.read(text, scene) == task, text
     return text
 
 
-@given(wording=wordings, task=st.sampled_from(sorted(GOALS)), seed=st.integers(0, 2**32 - 1))
+@given(wording=wordings(), task=st.sampled_from(sorted(GOALS)), seed=st.integers(0, 2**32 - 1))
 def test_every_composition_reads_back(language, wording, task, seed):
     check(language, task, made_sentences()[task][0], wording, seed)
 
@@ -149,23 +116,20 @@ def test_every_template_reads_back(language, tongue, more):
     wording = Composition(*tongue, *more)
     for task in GOALS:
         texts = {check(language, task, made_sentences()[task][0], wording, s) for s in range(8)}
-        table = TABLES[len([m for m in more if type(m) is Paraphrase]) + 2 * (Reordered() in more)]
-        chinese = bool(tongue) and type(tongue[0]) in (Chinese, Pinyin)
-        own = table.get((FAMILY[task], "chinese" if chinese else "english"), ())
-        assert len(texts) >= len(own)
+        assert len(texts) >= len(language.language.templates(FAMILY[task], wording))
 
 
 def test_every_word_for_a_thing_reads_back(language):
     """In every template: each way to write each of its names, which draws may miss."""
     for written in ("english", "chinese"):
-        for family, template in language.templates[written]:
+        for family, template in language.language._heard[written]:
             for colour in COLOURS if "{thing}" in template else ("",):
                 for i in range(3):
                     text = filled(template, written, colour, i)
                     task = family.format(colour)
-                    assert language.parse(text) == task, text
+                    assert language.read(text) == task, text
                     if written == "chinese":
-                        assert language.parse(romanise(text, spaced=False)) == task, text
+                        assert language.read(romanise(text, spaced=False)) == task, text
 
 
 def filled(template: str, written, colour: str, i: int) -> str:
@@ -180,17 +144,17 @@ def filled(template: str, written, colour: str, i: int) -> str:
 
 def test_without_a_wording_the_sentence_is_said_as_it_is(language):
     for task, (sentence,) in made_sentences().items():
-        assert language.render(task, sentence, rng=generator()) == sentence
-        assert language.parse(sentence) == task
+        assert language.say(task, sentence, rng=generator()) == sentence
+        assert language.read(sentence) == task
         for cls in WORDING:
-            assert language.render(task, sentence, rng=generator(), wording=[cls.at(0)]) == sentence
+            assert language.say(task, sentence, rng=generator(), wording=[cls.at(0)]) == sentence
 
 
 def test_words_are_exchanged_and_added_in_the_sentence_itself(language):
     sentence = made_sentences()["rotate_pink_block_left"][0]
 
     def say(*wording, seed=0):
-        return language.render(
+        return language.say(
             "rotate_pink_block_left",
             sentence,
             rng=generator(seed),
@@ -211,14 +175,14 @@ def test_words_are_exchanged_and_added_in_the_sentence_itself(language):
         sentence.replace("pink", "rosy").replace("block", b) for b in ("cube", "brick")
     }
     referred = say(Reference(kind="negation"))
-    assert referred.startswith("please turn the block that is not ")
+    assert referred.startswith("you turn the block that is not ")
     assert referred.endswith(", then let it go left")
     assert "not the red block or the blue block" in referred
-    said = language.render("open_drawer", "pull the drawer handle", rng=generator(),
+    said = language.say("open_drawer", "pull the drawer handle", rng=generator(),
                            wording=[Reference()])  # fmt: skip
     assert said == "pull the drawer handle"
     with pytest.raises(ConfigError, match="needs the scene"):
-        language.render("push_red_block_left", "x", rng=generator(), wording=[Reference(),
+        language.say("push_red_block_left", "x", rng=generator(), wording=[Reference(),
                         Paraphrase()])  # fmt: skip
 
 
@@ -235,7 +199,7 @@ def test_nothing_internal_is_said(language):
 
 def test_pinyin_of_a_word_does_not_depend_on_its_neighbours(language):
     """Else joined pinyin without tones could not be read: the parser spells word by word."""
-    for _, template in language.templates["chinese"]:
+    for _, template in language.language._heard["chinese"]:
         literals, slots = re.split(r"\{\w+\}", template), re.findall(r"\{(\w+)\}", template)
         for colour in COLOURS:
             for i in range(3):
@@ -253,22 +217,18 @@ def test_pinyin_of_a_word_does_not_depend_on_its_neighbours(language):
 
 def test_tables_are_whole():
     families = set(FAMILY.values())
+    assert set(GOALS) == set(TASKS)
     assert len(GOALS) == 34
-    assert {f for f, _ in DEMONSTRATED} == families
-    assert {w for _, w in DEMONSTRATED} == {"chinese"}
-    for table in (PARAPHRASES, REORDERED, REORDERED_PARAPHRASES):
-        assert set(table) == {(f, w) for f in families for w in ("english", "chinese")}
-    texts = [t for table in TABLES for some in table.values() for t in some]
+    keys = {(f, w, *m) for f in families for w in ("english", "chinese") for m in MANNERS}
+    plain_english = {(f, "english", *MANNERS[0]) for f in families}
+    assert set(SENTENCES.templates) == keys - plain_english
+    texts = [t for w in ("english", "chinese") for _, t in SENTENCES.written_in(w)]
     assert len(texts) == len(set(texts))
     for text in texts:
-        assert set(re.findall(r"\{(\w+)\}", text)) <= {*WORDS, "thing"}
-    for text in english_of(*TABLES):
-        assert words_of(text) <= CHINESE_OF.keys(), text
-    characters = set("".join(t for some in DEMONSTRATED.values() for t in some))
-    for table in (PARAPHRASES, REORDERED_PARAPHRASES):
-        for (_, written), some in table.items():
-            for text in some if written == "chinese" else ():
-                assert not set(re.sub(r"\{\w+\}", "", text)) <= characters, text
+        assert set(slots_of(text)) <= {*WORDS, "thing"}
+    characters = set("".join(t for _, t in worded(SENTENCES, "chinese", MANNERS[0])))
+    for _, text in worded(SENTENCES, "chinese", MANNERS[1], MANNERS[3]):
+        assert not set(re.sub(r"\{\w+\}", "", text)) <= characters, text
     for name, forms in WORDS.items():
         for some in forms.values():
             assert len(some) == len(set(some)) > 1, name
@@ -277,13 +237,13 @@ def test_tables_are_whole():
 def test_what_cannot_be_said_is_refused(language):
     for text in ("do the task", "open the blue drawer", ""):
         with pytest.raises(ConfigError, match="cannot read"):
-            language.parse(text)
+            language.read(text)
     with pytest.raises(UnknownNameError, match="open_drawer"):
-        language.render("open_drawers", "x", rng=generator())
+        language.say("open_drawers", "x", rng=generator())
     sentences = made_sentences()
     with pytest.raises(ConfigError, match="no sentence for CALVIN's task 'open_drawer'"):
         CalvinLanguage({t: s for t, s in sentences.items() if t != "open_drawer"})
-    with pytest.raises(ConfigError, match=r"without a translation: gizmo\."):
+    with pytest.raises(ConfigError, match=r"sentences\.txt: .*without a translation: gizmo\."):
         CalvinLanguage(sentences | {"open_drawer": ["open the gizmo"]})
 
 
@@ -294,7 +254,7 @@ def test_calvins_own_sentences_read_back(official):
     seed = 0
     for task, sentences in official.items():
         for sentence in sentences:
-            assert language.parse(sentence) == task
+            assert language.read(sentence) == task
             for _ in range(3):
                 seed += 1
                 check(language, task, sentence, every[seed % len(every)], seed)
@@ -305,11 +265,11 @@ def test_other_words_are_others_than_calvins(official):
     said = {" ".join(s.lower().split()) for some in official.values() for s in some}
     templates = {template_of(sentence) for sentence in said}
     shown = {word for sentence in said for word in WORD.findall(sentence)}
-    for text in english_of(PARAPHRASES, REORDERED_PARAPHRASES):
+    for _, text in worded(SENTENCES, "english", MANNERS[1], MANNERS[3]):
         assert not words_of(text) <= shown, text
-    for text in english_of(REORDERED):
+    for _, text in worded(SENTENCES, "english", MANNERS[2]):
         assert words_of(text) <= shown, text
-    assert templates.isdisjoint(english_of(*TABLES))
+    assert templates.isdisjoint(text for _, text in SENTENCES.written_in("english"))
     assert not words_of(" ".join(NOISE["english"])) & shown
     for name, forms in WORDS.items():
         # Blocks that are none of the kind are called objects, which no demonstration shows.
@@ -325,10 +285,10 @@ def test_what_are_no_blocks_are_not_called_blocks(language):
         ("place_in_drawer", "place the block in the drawer", "place the object in the drawer"),
         ("open_drawer", "open the drawer", "open the drawer"),
     ):
-        assert language.render(task, said, rng=rng) == said
-        assert language.render(task, said, rng=rng, all_blocks=False) == meant
+        assert language.say(task, said, rng=rng) == said
+        assert language.say(task, said, rng=rng, all_blocks=False) == meant
     can = Thing(category="can", colour="red")
-    text = language.render(
+    text = language.say(
         "lift_red_block_table", "lift the red block", rng=rng, called=can, all_blocks=False
     )
     assert text == "lift the red can"
