@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from uamsim.data import demonstrations, recording
+from uamsim.data.archives import read_archive, write_archive
 from uamsim.data.config import DemonstrationConfig
 from uamsim.data.demonstrations import collect_demonstrations, count_failures
 from uamsim.data.files import exclusive
-from uamsim.data.pieces import read_piece, write_piece
 from uamsim.data.video import ClipWriter, read_clip
 from uamsim.errors import ConfigError, DatasetError, SceneError, StorageError
 
@@ -191,10 +191,10 @@ def test_clips_lose_nothing():
 
 def test_pieces_are_whole_or_not_there(tmp_path):
     path = tmp_path / "a" / "piece.npz"
-    write_piece(path, {"text": "数"}, {"x": np.arange(5)})
-    head, arrays = read_piece(path, ("x",))
+    write_archive(path, {"text": "数"}, {"x": np.arange(5)})
+    head, arrays = read_archive(path, ("x",))
     assert head == {"text": "数"}
     np.testing.assert_array_equal(arrays["x"], np.arange(5))
     with pytest.raises(DatasetError, match="Delete this file"):
-        read_piece(path, ("y",))
+        read_archive(path, ("y",))
     assert [file.name for file in path.parent.iterdir()] == ["piece.npz"]

@@ -103,7 +103,7 @@ def test_one_size_can_be_trained_on_and_two_cannot(official, converted, tmp_path
 def test_an_interrupted_conversion_goes_on(config, tmp_path, monkeypatch):
     monkeypatch.setattr(conversion, "EPISODES_PER_FILE", 1)
     whole = convert_calvin(config, tmp_path / "whole")
-    real, written = conversion.write_part, []
+    real, written = conversion.write_data_file, []
 
     def write(folder, number, *args, stop=None, **kwargs):
         if number == stop:
@@ -113,13 +113,13 @@ def test_an_interrupted_conversion_goes_on(config, tmp_path, monkeypatch):
         real(folder, number, *args, **kwargs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(conversion, "write_part", functools.partial(write, stop=2))
+        patch.setattr(conversion, "write_data_file", functools.partial(write, stop=2))
         with pytest.raises(KeyboardInterrupt):
             convert_calvin(config, tmp_path / "data")
     assert written == [0, 1]
     assert not (tmp_path / "data").exists()
     written.clear()
-    monkeypatch.setattr(conversion, "write_part", write)
+    monkeypatch.setattr(conversion, "write_data_file", write)
     assert convert_calvin(config, tmp_path / "data") == tmp_path / "data"
     assert written == [2]
     assert contents(tmp_path / "data") == contents(whole)

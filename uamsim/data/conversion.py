@@ -26,16 +26,16 @@ from uamsim.data.calvin import (
     read_pictures,
     read_values,
 )
+from uamsim.data.data_files import (
+    EPISODES_PER_FILE,
+    data_file_path,
+    drop_fragments,
+    read_data_file,
+    write_data_file,
+    write_dataset,
+)
 from uamsim.data.files import exclusive, unfinished_folder
 from uamsim.data.lerobot_writer import DatasetSpec, EpisodeData
-from uamsim.data.parts import (
-    EPISODES_PER_FILE,
-    drop_fragments,
-    part_path,
-    read_part,
-    write_dataset,
-    write_part,
-)
 from uamsim.data.target import COLLECTION_PATH, SETTINGS_FILE, check_target, drop_empty
 from uamsim.data.workers import Progress, map_tasks
 from uamsim.errors import ConfigError, DatasetError
@@ -102,8 +102,8 @@ def convert_calvin(
                 if not (folder / COLLECTION_PATH).exists():
                     _convert(config, folder, workers, progress)
                     write_json(folder / COLLECTION_PATH, settings)
-                for part in folder.glob("part-*.npz"):
-                    part.unlink()
+                for file in folder.glob("part-*.npz"):
+                    file.unlink()
                 (folder / SETTINGS_FILE).unlink()
         finally:
             drop_empty(root)
@@ -118,8 +118,8 @@ def _convert(
     drop_fragments(folder)
     todo: list[tuple[ConversionConfig, Path, int, list[Segment]]] = []
     for number in range(total):
-        if part_path(folder, number).exists():
-            read_part(folder, number, check=True)
+        if data_file_path(folder, number).exists():
+            read_data_file(folder, number, check=True)
         else:
             first = number * EPISODES_PER_FILE
             mine = segments[first : first + EPISODES_PER_FILE]
@@ -161,7 +161,7 @@ def _convert_file(
     config: ConversionConfig, folder: Path, number: int, segments: Sequence[Segment]
 ) -> None:
     source = Path(config.source) / config.split
-    write_part(
+    write_data_file(
         folder,
         number,
         [

@@ -17,18 +17,18 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from uamsim.data.archives import read_archive
 from uamsim.data.config import DemonstrationConfig
+from uamsim.data.data_files import (
+    EPISODES_PER_FILE,
+    data_file_path,
+    drop_fragments,
+    read_data_file,
+    write_data_file,
+    write_dataset,
+)
 from uamsim.data.files import exclusive, unfinished_folder
 from uamsim.data.lerobot_writer import EPISODES_PATH, DatasetSpec
-from uamsim.data.parts import (
-    EPISODES_PER_FILE,
-    drop_fragments,
-    part_path,
-    read_part,
-    write_dataset,
-    write_part,
-)
-from uamsim.data.pieces import read_piece
 from uamsim.data.recording import (
     clip_name,
     close_env,
@@ -257,11 +257,11 @@ class _Recording:
         """
         drop_fragments(self.folder)
         for file in self.files:
-            if part_path(self.folder, file.number).exists():
+            if data_file_path(self.folder, file.number).exists():
                 file.written = True
-                part = read_part(self.folder, file.number, check=True)
-                file.kept = {episode.seed for episode in part.episodes}
-                file.failed = dict.fromkeys(part.failed, "")
+                written = read_data_file(self.folder, file.number, check=True)
+                file.kept = {episode.seed for episode in written.episodes}
+                file.failed = dict.fromkeys(written.failed, "")
                 continue
             for seed in file.seeds:
                 path = episode_path(self.folder, file.number, seed)
@@ -283,7 +283,7 @@ def _write_file(
 ) -> None:
     """Encodes a file's videos and keeps the rest of it for the tables."""
     paths = {seed: episode_path(folder, number, seed) for seed in kept}
-    write_part(
+    write_data_file(
         folder,
         number,
         [read_episode(path, env_id, seed) for seed, path in paths.items()],
@@ -298,7 +298,7 @@ def _write_file(
 def _pictures(paths: Sequence[Path], camera: str) -> Iterator[np.ndarray]:
     name = clip_name(camera)
     for path in paths:
-        _, arrays = read_piece(path, (name,))
+        _, arrays = read_archive(path, (name,))
         yield from read_clip(arrays[name])
 
 

@@ -7,9 +7,9 @@ import gymnasium as gym
 import numpy as np
 
 from uamsim.contract import Control, steps_per_frame
+from uamsim.data.archives import read_archive, write_archive
 from uamsim.data.config import DemonstrationConfig
 from uamsim.data.lerobot_writer import EpisodeData
-from uamsim.data.pieces import read_piece, write_piece
 from uamsim.data.video import ClipWriter
 from uamsim.errors import ConfigError, SceneError
 from uamsim.simulated import SimulatedEnv, expert_episode, simulated
@@ -59,10 +59,10 @@ def record_seed(
     except SceneError as error:
         recorded, failure = None, str(error)
     if recorded is None:
-        write_piece(path, {"failure": failure}, {})
+        write_archive(path, {"failure": failure}, {})
         return failure
     episode, clips = recorded
-    write_piece(
+    write_archive(
         path,
         {"failure": None, "instruction": episode.instruction},
         {"state": episode.state, "action": episode.action}
@@ -77,7 +77,7 @@ def read_failure(path: Path) -> str | None:
     Raises:
         DatasetError: it is damaged.
     """
-    return read_piece(path)[0]["failure"]
+    return read_archive(path)[0]["failure"]
 
 
 def read_episode(path: Path, env_id: str, seed: int) -> EpisodeData:
@@ -86,7 +86,7 @@ def read_episode(path: Path, env_id: str, seed: int) -> EpisodeData:
     Raises:
         DatasetError: it is damaged.
     """
-    head, arrays = read_piece(path, ("state", "action"))
+    head, arrays = read_archive(path, ("state", "action"))
     return EpisodeData(env_id=env_id, seed=seed, instruction=head["instruction"], **arrays)
 
 

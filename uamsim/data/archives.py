@@ -15,8 +15,8 @@ from uamsim.storage import whole_file
 _HEAD = "head"
 
 
-def write_piece(path: Path, head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Replaces a piece in one step.
+def write_archive(path: Path, head: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Replaces an archive in one step.
 
     Args:
         path: ends in ".npz".
@@ -31,30 +31,30 @@ def write_piece(path: Path, head: Mapping[str, Any], arrays: Mapping[str, np.nda
         np.savez(file, allow_pickle=False, **{_HEAD: text}, **arrays)
 
 
-def read_piece(
+def read_archive(
     path: Path, names: Sequence[str] | None = None
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Head and arrays, their checksums compared.
 
     Args:
-        path: of the piece.
+        path: of the archive.
         names: the arrays that are wanted; all when None.
 
     Raises:
-        DatasetError: the piece is missing or damaged.
+        DatasetError: the archive is missing or damaged.
     """
     try:
         # Opened here: numpy leaves a file open that is no archive.
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as piece:
-            head = json.loads(str(piece[_HEAD]))
-            wanted = [name for name in piece.files if name != _HEAD] if names is None else names
-            return head, {name: piece[name] for name in wanted}
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
+            head = json.loads(str(archive[_HEAD]))
+            wanted = [name for name in archive.files if name != _HEAD] if names is None else names
+            return head, {name: archive[name] for name in wanted}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise damaged(path, error) from error
 
 
 def damaged(path: Path, reason: object) -> DatasetError:
-    """The error about a piece that cannot be used."""
+    """The error about an archive that cannot be used."""
     return DatasetError(
         f"{path} is damaged ({reason}). Delete this file and run the same command again: what it "
         "held is recorded anew, and everything else is kept."

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from uamsim.data.archives import damaged, read_archive, write_archive
 from uamsim.data.image_stats import ImageSums, merge_image_stats
 from uamsim.data.lerobot_writer import (
     VIDEO_PATH,
@@ -17,14 +18,13 @@ from uamsim.data.lerobot_writer import (
     video_key,
     write_tables,
 )
-from uamsim.data.pieces import damaged, read_piece, write_piece
 from uamsim.data.video import encode_video
 
 EPISODES_PER_FILE = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class DataFile:
     """A file whose videos are written.
 
     Attributes:
@@ -38,8 +38,8 @@ class Part:
     failed: list[int]
 
 
-def part_path(folder: Path, number: int) -> Path:
-    """Where the n-th file's part is kept; whatever is there is whole."""
+def data_file_path(folder: Path, number: int) -> Path:
+    """Where what the tables need of the n-th file is kept; whatever is there is whole."""
     return folder / f"part-{number:05d}.npz"
 
 
@@ -50,7 +50,7 @@ def drop_fragments(folder: Path) -> None:
             fragment.unlink()
 
 
-def write_part(
+def write_data_file(
     folder: Path,
     number: int,
     episodes: Sequence[EpisodeData],
@@ -88,7 +88,7 @@ def write_part(
         "state": np.concatenate([e.state for e in episodes]),
         "action": np.concatenate([e.action for e in episodes]),
     }
-    write_piece(part_path(folder, number), head, arrays)
+    write_archive(data_file_path(folder, number), head, arrays)
 
 
 def _summed(frames: Iterable[np.ndarray], sums: ImageSums) -> Iterator[np.ndarray]:
@@ -97,8 +97,8 @@ def _summed(frames: Iterable[np.ndarray], sums: ImageSums) -> Iterator[np.ndarra
         yield picture
 
 
-def read_part(folder: Path, number: int, *, check: bool = False) -> Part:
-    """A file's part.
+def read_data_file(folder: Path, number: int, *, check: bool = False) -> DataFile:
+    """What the tables need of a file.
 
     Args:
         folder: of the unfinished dataset.
@@ -108,8 +108,8 @@ def read_part(folder: Path, number: int, *, check: bool = False) -> Part:
     Raises:
         DatasetError: it is missing or damaged.
     """
-    path = part_path(folder, number)
-    head, arrays = read_piece(path, ("state", "action"))
+    path = data_file_path(folder, number)
+    head, arrays = read_archive(path, ("state", "action"))
     for name, checksum in head.get("videos", {}).items() if check else ():
         if not (folder / name).exists() or _checksum(folder / name) != checksum:
             raise damaged(path, f"{folder / name} is not the video that was written")
@@ -126,26 +126,26 @@ def read_part(folder: Path, number: int, *, check: bool = False) -> Part:
             )
         )
         start += length
-    return Part(episodes=episodes, image_sums=head["stats"], failed=head["failed"])
+    return DataFile(episodes=episodes, image_sums=head["stats"], failed=head["failed"])
 
 
 def write_dataset(folder: Path, num_files: int, spec: DatasetSpec) -> list[int]:
-    """Writes the tables once all parts are there.
+    """Writes the tables once all files are there.
 
     Returns:
         The seeds that gave no episode.
 
     Raises:
-        DatasetError: a part is missing or damaged.
+        DatasetError: a file is missing or damaged.
         StorageError: the disk is full.
     """
-    parts = [read_part(folder, number) for number in range(num_files)]
+    files = [read_data_file(folder, number) for number in range(num_files)]
     image_stats: dict[str, dict[str, Any]] = {
-        camera: merge_image_stats([part.image_sums[camera] for part in parts])
+        camera: merge_image_stats([file.image_sums[camera] for file in files])
         for camera in spec.image_sizes
     }
-    write_tables(folder, [part.episodes for part in parts], spec, image_stats)
-    return [seed for part in parts for seed in part.failed]
+    write_tables(folder, [file.episodes for file in files], spec, image_stats)
+    return [seed for file in files for seed in file.failed]
 
 
 def _checksum(path: Path) -> str:
