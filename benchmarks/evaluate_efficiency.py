@@ -22,8 +22,7 @@ from uamsim.evaluation.backends.ledger import Ledger
 from uamsim.evaluation.backends.ray import RayBackend
 from uamsim.orchestration.evaluate.policies import find_entrants
 from uamsim.orchestration.evaluate.request import EvaluationRequest
-from uamsim.orchestration.evaluate.run import plan_jobs
-from uamsim.worlds import resolve_environment
+from uamsim.orchestration.evaluate.run import plan
 
 WARM_UP_SEED = 5_000_000
 
@@ -92,9 +91,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args()
     request = EvaluationRequest(
-        policy=args.policy, episodes=args.episodes, batch=args.batch, controls=False
+        policy=args.policy,
+        env=(args.env,),
+        episodes=args.episodes,
+        batch=args.batch,
+        controls=False,
     )
-    jobs = plan_jobs(request, find_entrants(request), [resolve_environment(args.env)])
+    jobs = plan(request, find_entrants(request))
     print(f"{args.policy} on {args.env}, {args.episodes} episodes, {args.batch} side by side; ")
     print(f"{os.cpu_count()} cores, load before: {os.getloadavg()[0]:.1f}\n")
     print("| | episodes/s | CPU ms/episode | inside ms/episode | busy | ledger ms/episode |")

@@ -337,6 +337,10 @@ class EpisodeRecord:
         return content_hash([self.policy, self.env_id, self.split, self.seed, self.render_profile])
 
 
+IN_DOMAIN = "in_domain"
+"""The split of what demonstrations show, at new seeds."""
+
+
 def in_a_row(count: int) -> str:
     """The stage of an episode of several tasks that says that its first ``count`` were done.
 

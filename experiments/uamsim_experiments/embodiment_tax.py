@@ -23,6 +23,7 @@ def build(scale: str) -> ExperimentSpec:
     return sweep.replace(
         name="embodiment_tax",
         summary=(__doc__ or "").partition("\n")[0],
+        claims=("embodiment_tax",),
         variants=variants,
         e_sem=("unfrozen", "frozen", "cotrained", "insulated"),
         pairs=PAIRS,

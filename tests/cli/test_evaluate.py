@@ -18,10 +18,12 @@ from uamsim.cli import main
 from uamsim.contract import PolicyInput
 from uamsim.errors import ConfigError, MissingDependencyError, UnknownNameError
 from uamsim.evaluation.backends.ledger import read_ledger
+from uamsim.evaluation.entrants import Entrant
 from uamsim.orchestration.evaluate import policies as entrants
-from uamsim.orchestration.evaluate.policies import Entrant, find_entrants
+from uamsim.orchestration.evaluate.policies import find_entrants
 from uamsim.orchestration.evaluate.request import EvaluationRequest
-from uamsim.orchestration.evaluate.run import plan_jobs
+from uamsim.orchestration.evaluate.run import plan
+from uamsim.reporting.results import validate_results
 from uamsim.serving.server import PolicyServer, ServeConfig
 from uamsim.testing.envs import REACH_ID
 from uamsim.testing.policies import ReachPolicy
@@ -63,13 +65,14 @@ def test_it_leaves_everything_and_goes_on(tmp_path: Path, monkeypatch, capsys):
     assert "\nblind " in shown.out
     assert "lighting@3+pinyin 20/20" in shown.err
     results = json.loads((out / "results.json").read_text())
+    validate_results(results)
     assert results["episodes"] == {"asked": 120, "finished": 120}
     rates = {(row["control"], row["split"]): row for row in results["rows"]}
     assert len(rates) == 6
     assert rates[None, "in_domain"]["rate"] == 1.0
     assert rates["blind", "in_domain"]["ci_high"] < 1.0 == rates[None, "in_domain"]["ci_high"]
     assert results["warnings"] == []
-    assert {row["control"] for row in results["controls"]} == {
+    assert {row["control"] for row in results["comparisons"]} == {
         "random",
         "blind",
         "deaf",
@@ -187,14 +190,16 @@ def rivals(monkeypatch: pytest.MonkeyPatch) -> None:
 def compare(out: Path, *words: str) -> dict:
     common = ["--env", REACH_ID, "--videos", "0", *SMALL, str(out)]
     assert main(["evaluate", "--compare", *words, *common]) == 0
-    return json.loads((out / "results.json").read_text())
+    results = json.loads((out / "results.json").read_text())
+    validate_results(results)
+    return results
 
 
 def test_a_comparison_stops_once_it_has_decided(tmp_path: Path, rivals, capsys):
     words = ["deaf_reach", "reach", "--split", "in_domain", "pinyin", "--episodes", "200"]
     results = compare(tmp_path / "a", *words, "--look-every", "8")
-    assert results["comparison"]["policies"] == ["deaf_reach", "reach"]
-    found = results["comparison"]["splits"]
+    found = results["comparisons"]
+    assert {(row["reference"], row["policy"]) for row in found} == {("deaf_reach", "reach")}
     assert [(row["split"], row["verdict"]) for row in found] == [
         ("in_domain", "second"),
         ("pinyin", "second"),
@@ -206,20 +211,20 @@ def test_a_comparison_stops_once_it_has_decided(tmp_path: Path, rivals, capsys):
     log = EventAccumulator(str(tmp_path / "a" / "tensorboard" / "second")).Reload()
     assert "eval/uamsim_testing/pinyin/success" in log.Tags()["scalars"]
     # However often one looks, the same is decided after the same episodes.
-    again = compare(tmp_path / "b", *words, "--look-every", "64")["comparison"]["splits"]
+    again = compare(tmp_path / "b", *words, "--look-every", "64")["comparisons"]
     assert [r["decided_after"] for r in again] == [r["decided_after"] for r in found]
     assert all(row["episodes"] == 64 for row in again)
     # What is there is not run again, and does not move the decision.
-    assert compare(tmp_path / "b", *words, "--look-every", "8")["comparison"]["splits"] == found
+    assert compare(tmp_path / "b", *words, "--look-every", "8")["comparisons"] == found
     assert len(read_ledger(tmp_path / "b" / "ledger.sqlite")) == 2 * 2 * 64
 
 
 def test_a_comparison_of_equals_ends_with_the_episodes_or_within_the_margin(tmp_path: Path, rivals):
     words = ["reach", "twin", "--look-every", "30"]
-    (row,) = compare(tmp_path, *words, "--episodes", "40")["comparison"]["splits"]
+    (row,) = compare(tmp_path, *words, "--episodes", "40")["comparisons"]
     assert (row["verdict"], row["episodes"], row["p_value"]) == ("undecided", 40, 1.0)
     words += ["--episodes", "400", "--margin", "0.3"]
-    (row,) = compare(tmp_path, *words)["comparison"]["splits"]
+    (row,) = compare(tmp_path, *words)["comparisons"]
     assert row["verdict"] == "equivalent"
     assert row["episodes"] == 30 * -(-row["decided_after"] // 30) < 400
 
@@ -250,12 +255,12 @@ def test_a_world_has_its_own_control_and_pictures_where_nothing_else_is_asked_fo
         aloha: ("ee", 14, "fast"),
     }.items():
         request = EvaluationRequest(policy="expert", env=(env,), episodes=1)
-        (job,) = plan_jobs(request, find_entrants(request), [env])
+        (job,) = plan(request, find_entrants(request))
         profile = job.unit.env_kwargs["render_profile"]
         assert (job.unit.env_kwargs["control"], request.spec.action_dim, profile) == expected
     request = EvaluationRequest(policy="expert", env=(calvin,), render_profile="egl", episodes=1)
-    (job,) = plan_jobs(request, find_entrants(request), [calvin])
+    (job,) = plan(request, find_entrants(request))
     assert job.unit.env_kwargs["render_profile"] == "egl"
     request = EvaluationRequest(policy="random", env=(calvin,), realtime=True)
     with pytest.raises(ConfigError, match="movements"):
-        plan_jobs(request, find_entrants(request), [calvin])
+        plan(request, find_entrants(request))

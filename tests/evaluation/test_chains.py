@@ -11,16 +11,19 @@ from uamsim.contract import EpisodeRecord, in_a_row
 from uamsim.errors import ConfigError
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.evaluation.controls import ShuffledPolicy
+from uamsim.evaluation.entrants import Entrant
 from uamsim.evaluation.rollout import Clip, run_unit
-from uamsim.orchestration.chain_tables import chain_lines, chain_rows, published
+from uamsim.evaluation.tables import chain_rows
 from uamsim.orchestration.evaluate import policies as entrants
-from uamsim.orchestration.evaluate.policies import Entrant
 from uamsim.reporting.paper import chain_rows as published_rows
+from uamsim.reporting.paper import published
+from uamsim.reporting.terminal import chain_lines
 from uamsim.statistics import average_length, chain_result, is_chain, wilson_interval
 from uamsim.testing.envs import CHAIN_ID, CHAIN_LENGTH
 from uamsim.testing.policies import ReachPolicy
 
 KWARGS = {"control": "ee", "cameras": ["primary"], "image_size": [32, 48]}
+ENTRANT = Entrant(name="p", factory=ReachPolicy, spec=ReachPolicy().spec)
 D = "uamsim_envs:uamsim/CalvinChains-D-v0"
 
 
@@ -135,12 +138,12 @@ def test_what_is_no_chain_is_refused_and_left_out():
         chain_result([record(1), record(1, tasks=3)])
     with pytest.raises(ConfigError, match="from 0 to 5"):
         average_length([6], 5)
-    assert [row["chains"] for row in chain_rows([record(1), other], {"p": None})] == [1]
+    assert [row["chains"] for row in chain_rows([ENTRANT], {"p": [record(1), other]})] == [1]
 
 
 def test_published_rows_stand_beside_the_environment_that_they_are_of():
     records = [record(3), record(4, split="chinese"), record(2, env_id="x:uamsim/Other-v0")]
-    rows = chain_rows(records, {"p": None})
+    rows = chain_rows([ENTRANT], {"p": records})
     others = published(rows)
     assert {row["env_id"] for row in others} == {D}
     best = next(

@@ -33,9 +33,10 @@ def test_from_nothing_to_the_report_and_resumed(tmp_path):
     out = tmp_path / "out"
     results = read_json(out / "results.json")
     validate_results(results)
-    assert {row["e_sem"] for row in results["rows"]} == {"unfrozen", "frozen", "restored"}
-    controls = {row["control"] for row in results["controls"]}
-    assert controls == {"random", "blind", "deaf", "shuffled"}
+    modes = {row["e_sem"] for row in results["rows"]}
+    assert modes == {"unfrozen", "frozen", "restored", None}
+    controls = {row["control"] for row in results["rows"]}
+    assert controls == {"random", "blind", "deaf", "shuffled", None}
     frozen = [row for row in results["retention"] if row["e_sem"] == "frozen"]
     assert all(row["S"] == row["S0"] for row in frozen)
     assert all(results["media"][kind] for kind in ("worlds", "videos", "goals", "attention"))

@@ -44,10 +44,12 @@ def test_whole_run_gives_valid_results(spec, work, tmp_path):
     assert report.name == "report.html"
     value = _results(tmp_path)
     validate_results(value)
-    rows = {(r["variant"], r["e_sem"], r["split"]): r for r in value["rows"]}
+    policies = [r for r in value["rows"] if r["control"] is None]
+    rows = {(r["variant"], r["e_sem"], r["split"]): r for r in policies}
     assert len(rows) == 2 * 3 * 2
     assert rows["uam", "restored", "in_domain"]["episodes"] == 2
-    assert {r["control"] for r in value["controls"]} == {"random", "blind", "deaf", "shuffled"}
+    controls = {r["control"] for r in value["rows"]} - {None}
+    assert controls == {"random", "blind", "deaf", "shuffled"}
     assert {r["e_sem"] for r in value["retention"]} == {"unfrozen", "frozen", "restored"}
     restored = [r for r in value["retention"] if r["e_sem"] == "restored"]
     assert all(r["S"] == r["S0"] for r in restored)
@@ -78,7 +80,7 @@ def check_tables(out, value):
     """The parquet files hold the numbers of results.json."""
     episodes = pq.read_table(out / "episodes.parquet").to_pylist()
     rates = pq.read_table(out / "rates.parquet").to_pylist()
-    assert len(rates) == len(value["rows"]) + len(value["controls"])
+    assert len(rates) == len(value["rows"])
     assert len(episodes) == sum(row["episodes"] for row in rates)
     assert len({row["episode_hash"] for row in episodes}) == len(episodes)
     for row in rates:
@@ -90,11 +92,13 @@ def check_tables(out, value):
     for end in ("ci_low", "ci_high"):
         assert [row[end] for row in suites] == pytest.approx([row[end] for row in rates])
     comparisons = pq.read_table(out / "comparisons.parquet").to_pylist()
-    pairs = {(r["control"], r["variant"], r["e_sem"], r["reference"]) for r in comparisons}
+    known = {row["policy"]: (row["variant"], row["e_sem"]) for row in rates}
+    pairs = {(r["control"], r["variant"], r["e_sem"], *known[r["reference"]]) for r in comparisons}
     assert {p for p in pairs if p[0] is None} == {
-        (None, "uam", mode, "no_dorsal") for mode in ("unfrozen", "frozen", "restored")
+        (None, "uam", mode, "no_dorsal", mode) for mode in ("unfrozen", "frozen", "restored")
     }
-    assert ("blind", "uam", "unfrozen", "uam") in pairs
+    assert ("blind", "uam", "unfrozen", "uam", "unfrozen") in pairs
+    assert ("random", None, None, "uam", "unfrozen") in pairs
     assert len(comparisons) == len(value["comparisons"])
 
 
@@ -129,7 +133,7 @@ def test_killed_anywhere_and_resumed_redoes_nothing_finished(spec, work, tmp_pat
     kept = [read_ledger(path) for path in (tmp_path / "out").rglob(LEDGER_FILE)]
     assert sum(map(len, kept)) == len(played)
     again = _results(tmp_path)
-    for key in ("rows", "controls", "curves", "retention"):
+    for key in ("rows", "curves", "retention"):
         assert again[key] == whole[key]
 
 

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from scipy.stats import binomtest
 
+from uamsim.models.variants import VARIANTS as VARIANTS_BY_NAME
+from uamsim.perturbations.splits import find_split
 from uamsim.reporting.report import build_report
 
 VARIANTS = ("no_dorsal", "random_init", "vlm_init_vision", "vlm_init_query", "gen_init", "uam")
@@ -49,6 +51,15 @@ def without_outcomes(row: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key != "outcomes"}
 
 
+def who(
+    variant: str | None, mode: str | None, seed: int, control: str | None = None
+) -> dict[str, Any]:
+    """The columns of a row that say whose it is."""
+    name = "+".join(filter(None, (variant and f"{variant}-{mode}-seed{seed}", control)))
+    labels = {"policy": name, "control": control, "variant": variant, "e_sem": mode, "seed": seed}
+    return labels | {"suite": "aloha", "env_id": None}
+
+
 def retention_row(variant: str, mode: str, seed: int, rng: np.random.Generator) -> dict[str, Any]:
     kept = 1.0 if mode != "unfrozen" else min(1.0, KEPT[variant] + rng.normal(0, 0.02))
     skills = {
@@ -78,16 +89,15 @@ def synthetic_results(
 ) -> dict[str, Any]:
     """A whole, valid results.json; the same arguments give the same numbers."""
     rng = np.random.default_rng(7)
-    rows, retention, controls, curves = [], [], [], []
+    rows, retention, curves = [], [], []
     for seed in seeds:
         for i, variant in enumerate(variants):
             for mode, loss in MODE_LOSS.items():
-                key = {"variant": variant, "e_sem": mode, "seed": seed}
                 retention.append(retention_row(variant, mode, seed, rng))
                 for task in TASKS:
                     for j, split in enumerate(splits):
                         rate = max(0.05, IN_DOMAIN[task] + 0.02 * i - loss - 0.07 * j)
-                        row = {**key, "task": task, "split": split}
+                        row = {**who(variant, mode, seed), "task": task, "split": split}
                         rows.append({**row, **counted(min(rate, 0.98), episodes, rng)})
             for share in (1 / 3, 2 / 3, 1):
                 for task in TASKS:
@@ -111,16 +121,29 @@ def synthetic_results(
         owned += [("shuffled", variant, "unfrozen", 0.05)]
     for control, variant, mode, rate in owned:
         for task in TASKS:
-            row = {"control": control, "variant": variant, "e_sem": mode, "seed": seeds[0]}
-            row |= {"task": task, "split": "in_domain"}
-            controls.append({**row, **without_outcomes(counted(rate, episodes, rng))})
+            row = who(variant, mode, seeds[0], control) | {"task": task, "split": "in_domain"}
+            rows.append({**row, **without_outcomes(counted(rate, episodes, rng))})
     return {
-        "schema_version": 1,
+        "schema_version": 2,
+        "kind": "experiment",
+        "claims": ["dorsal_sweep"],
+        "names": {
+            "variants": [
+                {"name": name, "title": variant.title, "summary": variant.summary}
+                for name, variant in VARIANTS_BY_NAME.items()
+            ],
+            "splits": [{"name": s, "title": find_split(s).title} for s in splits],
+        },
         "experiment": "dorsal_sweep",
         "scale": "tiny",
         "rows": rows,
         "retention": retention,
-        "controls": controls,
+        "suites": [],
+        "comparisons": [],
+        "chains": [],
+        "published": [],
+        "warnings": [],
+        "worlds": [],
         "curves": curves,
         "timing": {"demonstrations": 62.0, "tuning": 1500.5, "rollouts": 830.0, "total": 2400.0},
         "provenance": {

@@ -17,7 +17,9 @@ def row(**changes):
     rates = {in_a_row(i): rate for i, rate in enumerate(RATES, start=1)}
     edges = {f"{name}_low": rate - 0.05 for name, rate in rates.items()}
     edges |= {f"{name}_high": rate + 0.05 for name, rate in rates.items()}
-    who = {"control": None, "variant": "uam", "e_sem": "unfrozen", "seed": 0}
+    variant = changes.get("variant", "uam")
+    who = {"policy": f"{variant}-unfrozen-seed0", "control": None, "variant": variant}
+    who |= {"e_sem": "unfrozen", "seed": 0}
     length = {"length": 2.64, "length_low": 2.4, "length_high": 2.9}
     return {**who, "env_id": ENV, "split": "in_domain", "chains": 50, "tasks": 5} | (
         rates | edges | length | changes

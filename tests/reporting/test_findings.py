@@ -1,5 +1,6 @@
 import pytest
 
+from uamsim.errors import UnknownNameError
 from uamsim.reporting.comparisons import (
     compare_changes,
     compare_success,
@@ -7,7 +8,6 @@ from uamsim.reporting.comparisons import (
     matched_gap,
     similar,
 )
-from uamsim.reporting.controls import control_remarks
 from uamsim.reporting.findings import find
 from uamsim.reporting.gate import gate_verdict
 from uamsim.reporting.results import Results, validate_results
@@ -25,14 +25,15 @@ def verdict(results, start):
 
 def set_rate(results, variant, mode, successes, *, split=None):
     for row in results["rows"]:
-        if (row["variant"], row["e_sem"]) == (variant, mode) and split in (None, row["split"]):
+        who = (row["variant"], row["e_sem"], row["control"])
+        if who == (variant, mode, None) and split in (None, row["split"]):
             share = successes / 40
             row |= {"successes": successes, "rate": share, "ci_low": 0.0, "ci_high": 1.0}
             row.pop("outcomes", None)
 
 
-def compared(results, *policies, splits=("in_domain",)):
-    found = compare_success(Results(results), *policies, splits)
+def compared(results, first, second, splits=("in_domain",)):
+    found = compare_success(Results(results), first, second, splits)
     assert found is not None
     return found
 
@@ -190,14 +191,10 @@ def test_what_freezing_costs_two_variants_is_compared_on_the_same_episodes(make_
     assert gap.ci_high - gap.ci_low < 0.8 * (apart.ci_high - apart.ci_low)
 
 
-def test_a_control_within_the_interval_is_said_in_words(make_results):
+def test_an_experiment_names_the_claims_that_it_is_about(make_results):
     results = make_results()
-    for row in results["controls"]:
-        if row["control"] == "blind" and row["task"] == "pick_place":
-            row |= {"successes": 25, "rate": 25 / 40, "ci_low": 0.0, "ci_high": 1.0}
-    remarks = control_remarks(Results(results))
-    blind = [r for r in remarks if r.startswith("pick_place: the blind")]
-    assert len(blind) == 2
-    assert "does not show that the policy uses its cameras" in blind[-1]
-    deaf = [r for r in remarks if r.startswith("press_button: the deaf")]
-    assert "clearly below" in deaf[-1]
+    results["claims"] = []
+    assert find(Results(results)) == []
+    results["claims"] = ["dorsal_swep"]
+    with pytest.raises(UnknownNameError, match="Did you mean 'dorsal_sweep'"):
+        find(Results(results))

@@ -1,5 +1,4 @@
 import copy
-import json
 
 import jsonschema
 import pytest
@@ -19,7 +18,7 @@ def test_whole_results_are_valid(make_results, seeds):
 
 def test_empty_parts_are_valid(make_results):
     results = make_results(variants=("uam",), splits=("in_domain",), episodes=1)
-    results |= {"rows": [], "retention": [], "controls": []}
+    results |= {"rows": [], "retention": []}
     del results["media"], results["curves"], results["spec"]
     validate_results(results)
 
@@ -57,6 +56,14 @@ def wrong_outcomes(results):
     results["rows"][0]["outcomes"] = [True]
 
 
+def evaluation_in_the_place_of_an_experiment(results):
+    results["kind"] = "evaluation"
+
+
+def older_form(results):
+    results["schema_version"] = 1
+
+
 def no_total(results):
     del results["timing"]["total"]
 
@@ -73,6 +80,8 @@ def no_total(results):
         (repeated_row, "more than once"),
         (wrong_outcomes, "outcomes"),
         (no_total, "total"),
+        (evaluation_in_the_place_of_an_experiment, "'request' is a required"),
+        (older_form, "expected 2.*--resume"),
     ],
 )
 def test_each_fault_is_named(make_results, spoil, message):
@@ -104,7 +113,7 @@ def test_pooling_counts_every_episode(make_results):
     assert results.success("gen_init", "unfrozen") is None
 
 
-def test_order_follows_the_paper(make_results):
+def test_order_titles_and_colours_are_those_that_the_results_name(make_results):
     value = make_results()
     shuffled = copy.deepcopy(value)
     shuffled["rows"].reverse()
@@ -112,4 +121,11 @@ def test_order_follows_the_paper(make_results):
     assert results.variants[0] == "no_dorsal"
     assert results.variants[-1] == "uam"
     assert results.splits[0] == "in_domain"
-    assert json.dumps(results.seeds) == "[0]"
+    assert results.seeds == [0]
+    assert results.variant_title("uam") == "UAM (3b)"
+    alone = Results(make_results(variants=("uam",)))
+    assert alone.variant_colours["uam"] == results.variant_colours["uam"]
+    value["names"]["variants"] = [{"name": "uam", "title": "Mine", "summary": "my own"}]
+    renamed = Results(value)
+    assert (renamed.variants[0], renamed.variant_title("uam")) == ("uam", "Mine")
+    assert renamed.variant_title("gen_init") == "gen init"

@@ -4,8 +4,16 @@ from uamsim.errors import ResultsError
 from uamsim.reporting.report import build_report
 from uamsim.reporting.results import validate_results
 
-WHO = {"control": None, "variant": "uam", "e_sem": "unfrozen", "seed": 0, "split": "pinyin"}
+WHO = {
+    "policy": "uam-unfrozen-seed0",
+    "control": None,
+    "variant": "uam",
+    "e_sem": "unfrozen",
+    "seed": 0,
+    "split": "pinyin",
+}
 SUITE = WHO | {
+    "suite": "aloha",
     "tasks": 2,
     "episodes": 80,
     "rate": 0.61,
@@ -22,7 +30,9 @@ SIDES = {
 COMPARISON = {
     **WHO,
     **SIDES,
-    "reference": "no_dorsal",
+    "reference": "no_dorsal-unfrozen-seed0",
+    "alpha": 0.05,
+    "task": None,
     "tasks": 2,
     "episodes": 80,
     "difference": 0.23,

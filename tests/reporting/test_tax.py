@@ -17,9 +17,9 @@ def tax_results(make_results):
         results = make_results(
             seeds=seeds, variants=("no_dorsal", "mlp_head", "uam"), splits=("in_domain",)
         )
-        results["experiment"] = "embodiment_tax"
+        results["claims"] = ["embodiment_tax"]
         renamed = {"uam": ("no_dorsal", "insulated")}
-        for part in ("rows", "retention", "curves", "controls"):
+        for part in ("rows", "retention", "curves"):
             kept = [r for r in results[part] if r["variant"] != "uam" or r["e_sem"] == "unfrozen"]
             for row in kept:
                 row["variant"], row["e_sem"] = renamed.get(

@@ -147,8 +147,8 @@ def comparison(request: Compare) -> str:
     found = compare(first, second, alpha=request.alpha, margin=request.margin)
     matched = sum(c.episodes for c in found)
     names = {"first": first[0].policy, "second": second[0].policy}
+    rows = [c.to_row() for c in found]
     if request.json:
-        rows = [c.to_row() for c in found]
         counts = {"matched": matched, "of_first": len(first), "of_second": len(second)}
         return json.dumps({**names, **counts, "alpha": request.alpha, "splits": rows}, indent=1)
     lines = [f"{place}: {name}" for place, name in names.items()]
@@ -160,7 +160,7 @@ def comparison(request: Compare) -> str:
     if profiles[0] != profiles[1]:
         shown = " and ".join("/".join(sorted(names)) for names in profiles)
         lines.append(f"They were rendered differently ({shown}), which changes scores by itself.")
-    lines += ["", *comparison_lines(found, request.alpha)]
+    lines += ["", *comparison_lines(rows, request.alpha)]
     return "\n".join(lines)
 
 

@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
-from uamsim.contract import ADDED, PolicySpec, content_hash
+from uamsim.contract import ADDED, IN_DOMAIN, PolicySpec, content_hash
 from uamsim.errors import ConfigError
 from uamsim.evaluation.realtime import RealTime
 from uamsim.perturbations.splits import find_split
+from uamsim.worlds import world_of
 
 ENV_IDS: tuple[str, ...] = (
     "uamsim_envs:uamsim/AlohaPressButton-v0",
     "uamsim_envs:uamsim/AlohaPickPlace-v0",
 )
 ALL_SPLITS: tuple[str, ...] = (
-    "in_domain",
+    IN_DOMAIN,
     "novel_object",
     "novel_pair",
     "distractors",
@@ -22,6 +23,11 @@ ALL_SPLITS: tuple[str, ...] = (
     "pinyin",
     "code_mix",
 )
+
+ControlKind = Literal["random", "blind", "deaf", "shuffled"]
+"""A policy that lacks something: it moves at random, sees grey, is told nothing or the wrong thing.
+"""
+CONTROLS: tuple[ControlKind, ...] = get_args(ControlKind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +44,7 @@ class EvaluationConfig:
         seed0: first seed; far away from those of demonstrations.
         batch_envs: environments that share one call of the policy.
         unit_episodes: most episodes in one unit of work.
-        render_profile: part of the result's identity.
+        render_profile: part of the result's identity; None for each world's usual one.
         max_episode_steps: control steps, or None for the environment's own limit.
     """
 
@@ -51,7 +57,7 @@ class EvaluationConfig:
     seed0: int = 1_000_000
     batch_envs: int = 16
     unit_episodes: int = 40
-    render_profile: str = "fast"
+    render_profile: str | None = "fast"
     max_episode_steps: int | None = None
 
     def __post_init__(self) -> None:
@@ -124,24 +130,24 @@ def plan_units(
         "control": spec.control,
         "cameras": list(spec.cameras),
         "image_size": list(spec.image_size),
-        "render_profile": config.render_profile,
     }
     if config.max_episode_steps is not None:
         env_kwargs["max_episode_steps"] = config.max_episode_steps
     units = []
     for split in config.splits if splits is None else splits:
         find_split(split)
-        count = config.in_domain_episodes if split == "in_domain" else config.episodes
+        count = config.in_domain_episodes if split == IN_DOMAIN else config.episodes
         count = count if episodes is None else episodes
         for env_id in config.env_ids:
             for start in range(0, count, config.unit_episodes):
                 stop = min(start + config.unit_episodes, count)
+                profile = config.render_profile or world_of(env_id).render_profile
                 units.append(
                     RolloutUnit(
                         env_id=env_id,
                         split=split,
                         seeds=tuple(range(config.seed0 + start, config.seed0 + stop)),
-                        env_kwargs=env_kwargs,
+                        env_kwargs={**env_kwargs, "render_profile": profile},
                         batch_envs=config.batch_envs,
                     )
                 )

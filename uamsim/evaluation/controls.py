@@ -5,7 +5,7 @@ A policy that scores as well without pictures or without language has not used t
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float32
@@ -13,10 +13,9 @@ from jaxtyping import Float32
 from uamsim.contract import Observation, Policy, PolicyInput, PolicySpec, batch_key
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.evaluation.backends.jobs import PolicyFactory
+from uamsim.evaluation.config import CONTROLS, ControlKind
 from uamsim.evaluation.retention import GREY
 
-Control = Literal["random", "blind", "deaf", "shuffled"]
-CONTROLS: tuple[Control, ...] = ("random", "blind", "deaf", "shuffled")
 GENERIC_INSTRUCTION = "do the task"
 
 WORKSPACE_LOW = (-0.28, -0.14, 0.0)
@@ -143,7 +142,7 @@ class ControlFactory:
         base: makes the policy that any other control wraps.
     """
 
-    control: Control
+    control: ControlKind
     spec: PolicySpec | None = None
     base: PolicyFactory | None = None
 
@@ -168,6 +167,6 @@ class ControlFactory:
         return wrap[self.control](self.base())
 
 
-def control_name(control: Control, base: str | None = None) -> str:
+def control_name(control: ControlKind, base: str | None = None) -> str:
     """The ``name`` of a control's policy, without making it."""
     return control if control == "random" else f"{base}+{control}"

@@ -11,6 +11,7 @@ from uamsim.registry import Registry
 class Variant:
     """One row: how the dorsal expert is fed, initialised and supervised, and what acts."""
 
+    title: str
     summary: str
     dorsal_input: DorsalInput = "none"
     dorsal_init: DorsalInit = "none"
@@ -29,30 +30,47 @@ class Variant:
 
 
 VARIANTS: Registry[Variant] = Registry("variant")
-VARIANTS.add("no_dorsal", Variant(summary="2 experts, as pi0"))
+VARIANTS.add("no_dorsal", Variant(title="No dorsal expert", summary="2 experts, as pi0"))
 VARIANTS.add(
     "random_init",
-    Variant(summary="E_dor from random weights", dorsal_input="vit", dorsal_init="random"),
+    Variant(
+        title="Random init",
+        summary="E_dor from random weights",
+        dorsal_input="vit",
+        dorsal_init="random",
+    ),
 )
 VARIANTS.add(
     "vlm_init_vision",
-    Variant(summary="E_dor a copy of E_sem, ViT tokens", dorsal_input="vit", dorsal_init="vlm"),
+    Variant(
+        title="VLM init, vision (2a)",
+        summary="E_dor a copy of E_sem, ViT tokens",
+        dorsal_input="vit",
+        dorsal_init="vlm",
+    ),
 )
 VARIANTS.add(
     "vlm_init_query",
     Variant(
-        summary="E_dor a copy of E_sem, learnable queries", dorsal_input="query", dorsal_init="vlm"
+        title="VLM init, query (2b)",
+        summary="E_dor a copy of E_sem, learnable queries",
+        dorsal_input="query",
+        dorsal_init="vlm",
     ),
 )
 VARIANTS.add(
     "gen_init",
     Variant(
-        summary="E_dor from the generator, VAE tokens", dorsal_input="vae", dorsal_init="generator"
+        title="Gen init (3a)",
+        summary="E_dor from the generator, VAE tokens",
+        dorsal_input="vae",
+        dorsal_init="generator",
     ),
 )
 VARIANTS.add(
     "uam",
     Variant(
+        title="UAM (3b)",
         summary="E_dor from the generator, with dynamics",
         dorsal_input="vae",
         dorsal_init="generator",
@@ -62,5 +80,9 @@ VARIANTS.add(
 TABLE_1: tuple[str, ...] = tuple(VARIANTS)
 VARIANTS.add(
     "mlp_head",
-    Variant(summary="E_sem alone, an MLP on one action token, as VLM4VLA", action_head="mlp"),
+    Variant(
+        title="MLP head",
+        summary="E_sem alone, an MLP on one action token, as VLM4VLA",
+        action_head="mlp",
+    ),
 )

@@ -12,7 +12,13 @@ from typing import Any, Literal, get_args
 from uamsim.contract import ADDED, PolicySpec, content_hash, steps_per_frame
 from uamsim.data.config import DemonstrationConfig, SceneChangeConfig, VQAConfig
 from uamsim.errors import ConfigError, UnknownNameError
-from uamsim.evaluation.config import ALL_SPLITS, ENV_IDS, EvaluationConfig
+from uamsim.evaluation.config import (
+    ALL_SPLITS,
+    CONTROLS,
+    ENV_IDS,
+    ControlKind,
+    EvaluationConfig,
+)
 from uamsim.models.config import (
     BackboneConfig,
     ExpertConfig,
@@ -66,9 +72,6 @@ ESem = Literal["unfrozen", "frozen", "cotrained", "insulated"]
 "insulated" learns from these alone, since action and dynamics losses stop before it."""
 COTRAINED: frozenset[ESem] = frozenset({"cotrained", "insulated"})
 
-Control = Literal["random", "blind", "deaf", "shuffled"]
-CONTROLS: tuple[Control, ...] = get_args(Control)
-
 
 @dataclass(frozen=True, kw_only=True)
 class MediaConfig:
@@ -114,6 +117,8 @@ class ExperimentSpec:
         tuning: action tuning, the same for every variant.
         evaluation: episodes.
         media: pictures and videos.
+        claims: sets of the paper's claims that the report decides: names in
+            ``reporting.findings.CLAIM_SETS``.
         init: folder or hub name of a public model whose weights take the place of what would
             be pretrained; its sizes take the place of ``model``'s.
     """
@@ -124,7 +129,7 @@ class ExperimentSpec:
     variants: tuple[str, ...] = TABLE_1
     e_sem: tuple[ESem, ...] = ("unfrozen", "frozen")
     restored: bool = True
-    controls: tuple[Control, ...] = CONTROLS
+    controls: tuple[ControlKind, ...] = CONTROLS
     control_variants: tuple[str, ...] = ("no_dorsal", "uam")
     seeds: tuple[int, ...] = (0,)
     snapshot_questions: int = 40
@@ -139,6 +144,7 @@ class ExperimentSpec:
     pairs: tuple[str, ...] = field(default=(), metadata=ADDED)
     cotraining_share: float = field(default=0.2, metadata=ADDED)
     init: str = field(default="", metadata=ADDED)
+    claims: tuple[str, ...] = field(default=("dorsal_sweep",), metadata=ADDED)
 
     def __post_init__(self) -> None:
         """Checks names, and that the parts fit together.
@@ -216,7 +222,8 @@ class ExperimentSpec:
                     )
         for env_id in self.evaluation.env_ids:
             world = world_of(env_id)
-            world.check_pictures(self.demonstrations.cameras, self.evaluation.render_profile)
+            profile = self.evaluation.render_profile or world.render_profile
+            world.check_pictures(self.demonstrations.cameras, profile)
 
     def _check_seeds(self) -> None:
         demonstrations = self.demonstrations

@@ -39,19 +39,22 @@ class Split:
         name: key in ``SPLITS``.
         summary: one line for people.
         perturbations: what it composes; their order has no meaning.
+        title: its name for readers; by default the name with spaces.
     """
 
     name: str
     summary: str
     perturbations: Sequence[Perturbation] = ()
+    title: str = ""
 
     def __post_init__(self) -> None:
-        """Puts the perturbations into their canonical order.
+        """Puts the perturbations into their canonical order, and gives a title where there is none.
 
         Raises:
             ConfigError: they do not go together.
         """
         object.__setattr__(self, "perturbations", Composition.of(self.perturbations))
+        object.__setattr__(self, "title", self.title or self.name.replace("_", " "))
 
     def __or__(self, other: "Split") -> "Split":
         """Both at once, named ``first+second``.
@@ -115,7 +118,7 @@ def _load(path: str, attribute: str) -> Split:
 
 SPLITS: Registry[Split] = Registry("split")
 for _split in (
-    Split(name="in_domain", summary="what demonstrations show, at new seeds"),
+    Split(name="in_domain", title="in-domain", summary="what demonstrations show, at new seeds"),
     Split(
         name="novel_object",
         summary="the named thing has a category or a colour that demonstrations never show",
@@ -143,6 +146,7 @@ for _split in (
     ),
     Split(
         name="chinese",
+        title="Chinese",
         summary="the instruction in Chinese",
         perturbations=(Chinese(),),
     ),
@@ -153,6 +157,7 @@ for _split in (
     ),
     Split(
         name="code_mix",
+        title="code-mixing",
         summary="the instruction in English with Chinese nouns and colours",
         perturbations=(CodeMix(ratio=0.5),),
     ),

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from uamsim.contract import in_a_row
-from uamsim.reporting.labels import interval_text, split_title, task_title
+from uamsim.reporting.labels import interval_text, spoken
 from uamsim.reporting.results import Results, Row
-from uamsim.reporting.suites import policy_title
 from uamsim.reporting.tables import MISSING, Table
 from uamsim.statistics import Estimate
 
@@ -29,11 +28,11 @@ def chain_table(results: Results) -> Table:
 
 
 def _ours(row: Row, results: Results) -> list[str]:
-    environment = task_title(row["env_id"].rpartition("/")[2].removesuffix("-v0"))
+    environment = spoken(row["env_id"].rpartition("/")[2].removesuffix("-v0"))
     return [
-        policy_title(row, results),
+        results.policy_title(row["policy"]),
         environment,
-        split_title(row["split"]),
+        results.split_title(row["split"]),
         str(row["chains"]),
     ]
 
@@ -49,7 +48,7 @@ def _published(row: Row, longest: int) -> list[str]:
     length = MISSING if row["length"] is None else f"{row['length']:.2f}"
     return [
         f"published ({row['paper']}): {row['method']}{'*' if row['reproduced'] else ''}",
-        task_title(row["env_id"].rpartition("/")[2].removesuffix("-v0")),
+        spoken(row["env_id"].rpartition("/")[2].removesuffix("-v0")),
         f"{row['trained_on']} → D",
         "",
         *(rates + [MISSING] * longest)[:longest],

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from uamsim.reporting.results import Results
-
 NOT_COMPARABLE = "not comparable with published"
 _MAX_NAMED = 3
 
@@ -28,14 +26,3 @@ def world_remarks(worlds: Sequence[Mapping[str, Any]]) -> list[str]:
 def _shorten(names: Sequence[str]) -> str:
     more = len(names) - _MAX_NAMED
     return ", ".join(names[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def world_lines(worlds: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The same for a terminal."""
-    remarks = world_remarks(worlds)
-    return ["", *remarks] if remarks else []
-
-
-def comparable_remarks(results: Results) -> list[str]:
-    """The same of a run."""
-    return world_remarks(results.raw.get("worlds", ()))

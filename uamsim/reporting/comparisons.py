@@ -4,7 +4,8 @@ import itertools
 from collections.abc import Hashable, Sequence
 from typing import Literal
 
-from uamsim.reporting.results import IN_DOMAIN, Results, Row, pool, seed_rates
+from uamsim.contract import IN_DOMAIN
+from uamsim.reporting.results import Results, Row, pool, seed_rates
 from uamsim.statistics import (
     Estimate,
     difference,

@@ -1,52 +1,71 @@
-"""What the random, blind, deaf and shuffled controls say about a result, in words."""
+"""What the random, blind, deaf and shuffled controls say about a policy, in words."""
 
-from uamsim.reporting.comparisons import Policy, greater
-from uamsim.reporting.labels import MODE_TITLES, interval_text, variant_title
-from uamsim.reporting.results import Results, pool
-from uamsim.statistics import Estimate, difference
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+ALPHA = 0.05
+_MAX_NAMED = 5
+_SHOWN = {
+    "random": ("the task rewards more than chance", "it does no better than chance motion"),
+    "blind": ("it uses its pictures", "nothing shows that it uses its pictures"),
+    "deaf": ("it listens to its instructions", "nothing shows that it uses its instructions"),
+    "shuffled": ("it does what it is told", "nothing shows that it follows its instructions"),
+}
+"""What it means that a policy does better than the control, and that it does not."""
 
 
-def control_remarks(results: Results) -> list[str]:
-    """Says in words whether each control can be told from the policy it belongs to."""
+def control_remarks(
+    comparisons: Sequence[Mapping[str, Any]],
+    title: Callable[[str], str] = lambda _: "the policy",
+    *,
+    warnings_only: bool = False,
+) -> list[str]:
+    """A sentence for each control, split by split: does its policy do better than it?
+
+    One test decides, McNemar's exact one at ``ALPHA`` on the episodes that both ran.
+
+    Args:
+        comparisons: rows of ``results.json``.
+        title: name of a policy in records -> what the sentences call it.
+        warnings_only: leaves out controls that the policy beats.
+    """
+    rows = [row for row in comparisons if row["control"]]
     remarks = []
-    for control in ("random", "blind", "deaf", "shuffled"):
-        for task in results.tasks:
-            rows = results.controls(control, task=task)
-            for variant, mode in dict.fromkeys((row["variant"], row["e_sem"]) for row in rows):
-                mine = [r for r in rows if (r["variant"], r["e_sem"]) == (variant, mode)]
-                policy = (variant, mode or "unfrozen") if variant else _reference(results)
-                if policy is None or not results.rows(*policy, task=task):
-                    continue
-                seeds = {row["seed"] for row in mine} if variant else set(results.seeds)
-                own = [r for r in results.rows(*policy, task=task) if r["seed"] in seeds]
-                if own:
-                    remarks.append(_remark(control, task, policy, pool(mine), pool(own)))
+    for row in (row for row in rows if row["task"] is None):
+        of = ("policy", "reference", "split")
+        tasks = [r for r in rows if r["task"] and all(r[key] == row[key] for key in of)]
+        open_tasks = [task for task in tasks if not _is_beaten(task)]
+        if not (warnings_only and _is_beaten(row)):
+            remarks.append(_sentence(row, title(row["reference"])) + _in_tasks(open_tasks, tasks))
     return remarks
 
 
-def _reference(results: Results) -> Policy | None:
-    ran = [v for v in ("uam", *results.variants) if results.rows(v, "unfrozen")]
-    return (ran[0], "unfrozen") if ran else None
+def _is_beaten(row: Mapping[str, Any]) -> bool:
+    return row["p_value"] < ALPHA and row["difference"] < 0
 
 
-_WITHOUT = {
-    "random": "the task rewards more than chance",
-    "blind": "the policy uses its cameras",
-    "deaf": "the policy listens to the instruction",
-    "shuffled": "the policy does what it is told",
-}
-
-
-def _remark(control: str, task: str, policy: Policy, rate: Estimate, own: Estimate) -> str:
-    gap = difference(rate, own)
-    name = f"{variant_title(policy[0])}, {MODE_TITLES.get(policy[1], policy[1])}"
-    numbers = f"{interval_text(rate)} against {interval_text(own)} for {name}"
-    verdict = greater(gap)
-    if verdict == "supported":
-        return f"{task}: the {control} control is clearly below, {numbers}: {_WITHOUT[control]}."
-    if verdict == "contradicted":
-        return f"{task}: the {control} control is above the policy, {numbers}: something is wrong."
+def _sentence(row: Mapping[str, Any], policy: str) -> str:
+    beaten = _is_beaten(row)
+    relation = "does better than" if beaten else "cannot be told from"
+    if not beaten and row["p_value"] < ALPHA:
+        relation = "is worse than"
+    yes, no = _SHOWN[row["control"]]
     return (
-        f"{task}: the {control} control cannot be told from the policy, {numbers}: "
-        f"this result does not show that {_WITHOUT[control]}."
+        f"In {row['split']}, {policy} ({row['first_successes']} of {row['episodes']}) {relation} "
+        f"its {row['control']} control ({row['second_successes']} of {row['episodes']}; McNemar's "
+        f"p = {row['p_value']:.2g}): {yes if beaten else no}."
     )
+
+
+def _in_tasks(open_tasks: Sequence[Mapping[str, Any]], tasks: Sequence[Any]) -> str:
+    """Where a policy beats its control in some tasks by themselves and not in others."""
+    if not 0 < len(open_tasks) < len(tasks):
+        return ""
+    counts = [
+        f"{row['task']} ({row['first_successes']} and {row['second_successes']} of "
+        f"{row['episodes']})"
+        for row in open_tasks[:_MAX_NAMED]
+    ]
+    more = len(open_tasks) - len(counts)
+    named = ", ".join(counts) + (f" and {more} more" if more else "")
+    return f" Alone, {len(open_tasks)} of {len(tasks)} tasks do not show it: {named}."

@@ -11,16 +11,14 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MultipleLocator, PercentFormatter
 
+from uamsim.contract import IN_DOMAIN
 from uamsim.reporting.comparisons import Policy
 from uamsim.reporting.labels import (
     MODE_HATCHES,
     MODE_TITLES,
     VARIANT_MARKERS,
-    split_title,
-    variant_colours,
-    variant_title,
 )
-from uamsim.reporting.results import IN_DOMAIN, Results, pool
+from uamsim.reporting.results import Results, pool
 from uamsim.reporting.svg import INK, style
 from uamsim.statistics import Estimate
 
@@ -99,7 +97,7 @@ def sweep(results: Results) -> Figure | None:
         results.rows(v, m, s) for _, s in panels for v in results.variants for m in results.modes
     ):
         return None
-    colours = variant_colours(results.variants)
+    colours = results.variant_colours
     figure = _figure(10, 3.1 * len(panels))
     for axes, (title, splits) in zip(
         np.atleast_1d(figure.subplots(len(panels), 1)), panels, strict=True
@@ -114,7 +112,8 @@ def sweep(results: Results) -> Figure | None:
                     _mark_controls(axes, results, splits, (x, width), (variant, mode))
         axes.set_title(title, loc="left")
         axes.set_xticks(
-            range(len(results.variants)), [_wrap(variant_title(v)) for v in results.variants]
+            range(len(results.variants)),
+            [_wrap(results.variant_title(v)) for v in results.variants],
         )
         axes.set_xlim(-0.6, len(results.variants) - 0.4)
         axes.set_ylim(0, 1.02)
@@ -140,9 +139,9 @@ def _mark_controls(
     for name, (marker, shift) in _LACKING.items():
         rows = [
             row
-            for split in splits
-            for row in results.controls(name, split)
-            if (row["variant"], row["e_sem"]) == policy
+            for row in results.controls
+            if (row["control"], row["variant"], row["e_sem"]) == (name, *policy)
+            and row["split"] in splits
         ]
         if rows:
             x = bar[0] + shift * bar[1]
@@ -162,13 +161,13 @@ def _mark_random(
     axes: Axes, results: Results, splits: Sequence[str], start: float, end: float
 ) -> None:
     """A dotted line at the success of random actions."""
-    rows = [row for split in splits for row in results.controls("random", split)]
+    rows = [r for r in results.controls if r["control"] == "random" and r["split"] in splits]
     if rows:
         axes.hlines(pool(rows).value, start, end, color=INK, linestyle=":", linewidth=1.5)
 
 
 def _control_handles(results: Results, modes: Sequence[str]) -> list[Artist]:
-    present = {row["control"] for row in results.raw["controls"] if row["e_sem"] in (None, *modes)}
+    present = {row["control"] for row in results.controls if row["e_sem"] in (None, *modes)}
     handles: list[Artist] = [
         Line2D([], [], linestyle="", marker=marker, color="white", markeredgecolor=INK,
                label=f"{name} control")
@@ -204,7 +203,7 @@ def tradeoff(results: Results) -> Figure | None:
     }
     if not points:
         return None
-    colours = variant_colours(results.variants)
+    colours = results.variant_colours
     figure = _figure(10, 4.6)
     ratios = [3.2] + [1.3] * len(strips)
     panels = np.atleast_1d(figure.subplots(1, 1 + len(strips), sharey=True, width_ratios=ratios))
@@ -244,7 +243,7 @@ def tradeoff(results: Results) -> Figure | None:
         _strip(axes, results, mode, colours)
     handles = [
         Line2D([], [], linestyle="", marker=VARIANT_MARKERS[i % len(VARIANT_MARKERS)],
-                         color=colours[v], markersize=8, label=variant_title(v))
+                         color=colours[v], markersize=8, label=results.variant_title(v))
         for i, v in enumerate(results.variants)
     ]  # fmt: skip
     figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
@@ -281,7 +280,7 @@ def training(results: Results) -> Figure | None:
     curves = {v: c for v, c in curves.items() if c}
     if not curves:
         return None
-    colours = variant_colours(results.variants)
+    colours = results.variant_colours
     figure = _figure(10, 4.6)
     axes = figure.subplots()
     for variant, runs in curves.items():
@@ -291,7 +290,7 @@ def training(results: Results) -> Figure | None:
                       linewidth=0.8, alpha=0.35)  # fmt: skip
         mean = _mean_curve(runs)
         x, y = [p[1] for p in mean], [p[2] for p in mean]
-        axes.plot(x, y, color=colours[variant], linewidth=2, label=variant_title(variant))
+        axes.plot(x, y, color=colours[variant], linewidth=2, label=results.variant_title(variant))
         axes.scatter(
             x,
             y,
@@ -339,7 +338,7 @@ def ood(results: Results, mode: str) -> Figure | None:
     shown = [v for v in results.variants if results.rows(v, mode, results.splits)]
     if not shown or not results.ood_splits:
         return None
-    colours = variant_colours(results.variants)
+    colours = results.variant_colours
     half = (len(results.splits) + 1) // 2
     lines = [results.splits[:half], results.splits[half:]] if half > 2 else [results.splits]
     figure = _figure(10, 2.7 * len(lines))
@@ -353,14 +352,14 @@ def ood(results: Results, mode: str) -> Figure | None:
                     _bar(axes, x, width * 0.88, estimate, colours[variant], "")
                     _mark_controls(axes, results, [split], (x, width), (variant, mode))
             _mark_random(axes, results, [split], i - 0.46, i + 0.46)
-        axes.set_xticks(range(len(splits)), [split_title(s) for s in splits])
+        axes.set_xticks(range(len(splits)), [results.split_title(s) for s in splits])
         axes.set_xlim(-0.6, half - 0.4)
         axes.set_ylim(0, 1.02)
         axes.set_ylabel("success")
         axes.grid(visible=False, axis="x")
         _percent_axis(axes)
     handles: list[Artist] = [
-        Patch(color=colours[v], alpha=0.85, label=variant_title(v)) for v in shown
+        Patch(color=colours[v], alpha=0.85, label=results.variant_title(v)) for v in shown
     ]
     handles += _control_handles(results, [mode])
     figure.legend(handles=handles, loc="outside upper center", ncols=min(5, len(handles)))

@@ -1,13 +1,15 @@
 """Where a run agrees or disagrees with the paper, decided by intervals.
 
-Each claim of the paper is one entry of ``CLAIMS``: what it says, where, and the comparison that
-decides it. A claim about success uses the episodes of a single training run where there is only
-one, and says so; a claim about retention needs several training runs.
+Each claim of the paper is one entry of a set: what it says, where, and the comparison that decides
+it. An experiment names the sets that it is about. A claim about success uses the episodes of a
+single training run where there is only one, and says so; a claim about retention needs several.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from uamsim.contract import IN_DOMAIN
+from uamsim.registry import Registry
 from uamsim.reporting.comparisons import (
     MARGIN,
     Policy,
@@ -19,8 +21,8 @@ from uamsim.reporting.comparisons import (
     similar,
 )
 from uamsim.reporting.gate import fails_gate
-from uamsim.reporting.labels import interval_text, points, split_title
-from uamsim.reporting.results import IN_DOMAIN, Results
+from uamsim.reporting.labels import interval_text, points
+from uamsim.reporting.results import Results
 from uamsim.statistics import Estimate, over_seeds
 
 
@@ -64,34 +66,27 @@ class Claim:
 
 
 def find(results: Results) -> list[Finding]:
-    """Every claim that the run's experiment is about with its verdict, in the paper's order."""
+    """Every claim that the run's experiment is about with its verdict, in the paper's order.
+
+    Raises:
+        UnknownNameError: the results name claims that ``CLAIM_SETS`` does not have.
+    """
     found = []
-    claims = TAX_CLAIMS if results.raw["experiment"] == "embodiment_tax" else CLAIMS
-    for claim in [*claims, *(_split_claims(results) if claims is CLAIMS else ())]:
+    claims = [claim for name in results.raw["claims"] for claim in CLAIM_SETS[name](results)]
+    for claim in claims:
         decided = claim.decide(results)
-        if decided is None:
-            found.append(
-                Finding(
-                    claim=claim.text,
-                    section=claim.section,
-                    verdict="not run",
-                    numbers="–",
-                    basis=f"needs {claim.needs}",
-                )
+        verdict, numbers, basis = decided or ("not run", "–", f"needs {claim.needs}")
+        if decided and claim.generative and fails_gate(results):
+            verdict = "not tested"
+        found.append(
+            Finding(
+                claim=claim.text,
+                section=claim.section,
+                verdict=verdict,
+                numbers=numbers,
+                basis=basis,
             )
-        else:
-            verdict, numbers, basis = decided
-            if claim.generative and fails_gate(results):
-                verdict = "not tested"
-            found.append(
-                Finding(
-                    claim=claim.text,
-                    section=claim.section,
-                    verdict=verdict,
-                    numbers=numbers,
-                    basis=basis,
-                )
-            )
+        )
     return found
 
 
@@ -249,7 +244,7 @@ def _smallest_gap(results: Results) -> tuple[Verdict, str, str] | None:
 def _split_claims(results: Results) -> list[Claim]:
     return [
         _best_claim(
-            f"UAM is best on {split_title(split)}, above no_dorsal and vlm_init_vision",
+            f"UAM is best on {results.split_title(split)}, above no_dorsal and vlm_init_vision",
             "4.2, Fig. 5",
             "unfrozen",
             split,
@@ -376,3 +371,7 @@ CLAIMS: tuple[Claim, ...] = (
         "4.2, Fig. 5", ("no_dorsal", _U), ("vlm_init_vision", _U), ood=True,
     ),
 )  # fmt: skip
+CLAIM_SETS: Registry[Callable[[Results], Sequence[Claim]]] = Registry("set of claims")
+"""What an experiment may be about: name -> the claims, given its results."""
+CLAIM_SETS.add("dorsal_sweep", lambda results: [*CLAIMS, *_split_claims(results)])
+CLAIM_SETS.add("embodiment_tax", lambda _: TAX_CLAIMS)

@@ -1,28 +1,8 @@
 """How things are called and coloured in tables and figures, and how numbers are written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from uamsim.statistics import Estimate
-
-_VARIANT_TITLES = {
-    "no_dorsal": "No dorsal expert",
-    "random_init": "Random init",
-    "vlm_init_vision": "VLM init, vision (2a)",
-    "vlm_init_query": "VLM init, query (2b)",
-    "gen_init": "Gen init (3a)",
-    "uam": "UAM (3b)",
-    "mlp_head": "MLP head",
-}
-DESIGN = {
-    "no_dorsal": "no E_dor",
-    "random_init": "random, vision, none",
-    "vlm_init_vision": "VLM, vision, none",
-    "vlm_init_query": "VLM, queries, none",
-    "gen_init": "generator, vision, none",
-    "uam": "generator, vision, dynamics",
-    "mlp_head": "no E_dor, no E_act",
-}
-"""Table 1's columns: initialisation of E_dor, its input, auxiliary loss."""
 
 MODE_TITLES = {
     "unfrozen": "E_sem unfrozen",
@@ -31,27 +11,11 @@ MODE_TITLES = {
     "insulated": "E_sem insulated",
     "restored": "E_sem put back",
 }
-_SPLIT_TITLES = {
-    "in_domain": "in-domain",
-    "novel_object": "novel object",
-    "novel_pair": "novel pair",
-    "distractors": "distractors",
-    "chinese": "Chinese",
-    "pinyin": "pinyin",
-    "code_mix": "code-mixing",
-}
-
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
-_VARIANT_COLOURS = {
-    "no_dorsal": "#7f7f7f",
-    "random_init": "#E69F00",
-    "vlm_init_vision": "#56B4E9",
-    "vlm_init_query": "#009E73",
-    "gen_init": "#CC79A7",
-    "uam": "#D55E00",
-    "mlp_head": "#0072B2",
-}
-_SPARE_COLOURS = ("#B8A900", "#8C564B", "#9467BD")
+_COLOURS = (
+    *("#7f7f7f", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#0072B2"),
+    *("#B8A900", "#8C564B", "#9467BD"),
+)
 VARIANT_MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">", "h")
 MODE_HATCHES = {
     "unfrozen": "",
@@ -62,25 +26,14 @@ MODE_HATCHES = {
 }
 
 
-def variant_title(variant: str) -> str:
-    """A variant's name for readers; an unknown one keeps its own."""
-    return _VARIANT_TITLES.get(variant, variant.replace("_", " "))
+def spoken(name: str) -> str:
+    """A name for readers where nobody gives it a title."""
+    return name.replace("_", " ")
 
 
-def split_title(split: str) -> str:
-    """A split's name for readers."""
-    return _SPLIT_TITLES.get(split, split.replace("_", " "))
-
-
-def task_title(task: str) -> str:
-    """A task's name for readers."""
-    return task.replace("_", " ")
-
-
-def variant_colours(variants: list[str]) -> dict[str, str]:
-    """One colour a variant, the same in every figure."""
-    spare = iter(_SPARE_COLOURS * (1 + len(variants)))
-    return {v: _VARIANT_COLOURS.get(v) or next(spare) for v in variants}
+def colours(names: Sequence[str]) -> dict[str, str]:
+    """One colour each, by place."""
+    return {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(names)}
 
 
 def interval_text(estimate: Estimate, *, percent: bool = True) -> str:

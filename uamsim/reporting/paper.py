@@ -2,10 +2,13 @@
 
 import functools
 import json
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
 import numpy as np
+
+from uamsim.contract import IN_DOMAIN
 
 MME_MAX = 2800
 """Perception and cognition together."""
@@ -98,3 +101,17 @@ def chain_rows(environment: str) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def published(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What papers print for environments of chains, where they are not perturbed.
+
+    Args:
+        rows: the chains of ``results.json``.
+    """
+    plain = dict.fromkeys(row["env_id"] for row in rows if row["split"] == IN_DOMAIN)
+    return [
+        {"env_id": env_id, **row}
+        for env_id in plain
+        for row in chain_rows(env_id.rpartition(":")[2])
+    ]

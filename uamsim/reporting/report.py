@@ -10,12 +10,12 @@ from markupsafe import Markup
 
 from uamsim.reporting import suites, tables
 from uamsim.reporting.chains import chain_table
-from uamsim.reporting.comparable import comparable_remarks
+from uamsim.reporting.comparable import world_remarks
 from uamsim.reporting.controls import control_remarks
 from uamsim.reporting.figures import figures
 from uamsim.reporting.findings import find
 from uamsim.reporting.gate import gate_table, gate_verdict
-from uamsim.reporting.labels import MODE_TITLES, split_title, task_title, variant_title
+from uamsim.reporting.labels import MODE_TITLES, spoken
 from uamsim.reporting.media import MediaReader
 from uamsim.reporting.results import Results
 from uamsim.reporting.svg import inline, standalone, to_svg
@@ -46,6 +46,7 @@ def build_report(out: Path) -> Path:
     context = _context(results, MediaReader(out))
     page = _render(
         "report.html.j2",
+        results,
         context,
         figures={name: Markup(inline(svg, salt=name)) for name, svg in drawn.items()},
         style=Markup(_template_text("report.css")),
@@ -53,7 +54,7 @@ def build_report(out: Path) -> Path:
     for name, svg in drawn.items():
         write_text(out / "media" / f"{name}.svg", standalone(svg))
     paths = {name: f"media/{name}.svg" for name in drawn}
-    write_text(out / "report.md", _render("report.md.j2", context, figures=paths))
+    write_text(out / "report.md", _render("report.md.j2", results, context, figures=paths))
     report = out / "report.html"
     write_text(report, page)
     return report
@@ -67,10 +68,13 @@ def _context(results: Results, media: MediaReader) -> dict[str, Any]:
         "experiment": results.raw["experiment"],
         "scale": results.raw["scale"],
         "headline": tables.headline(results),
-        "comparable": comparable_remarks(results),
+        "comparable": world_remarks(results.raw["worlds"]),
         "findings": findings,
         "counts": [(verdict, counts[verdict]) for verdict in _VERDICTS],
-        "remarks": [*control_remarks(results), *tables.floor_remarks(results)],
+        "remarks": [
+            *control_remarks(results.raw["comparisons"], results.policy_title),
+            *tables.floor_remarks(results),
+        ],
         "modes": results.modes,
         "gate": gate_table(results),
         "gate_verdict": gate_verdict(results),
@@ -102,7 +106,7 @@ def _template_text(name: str) -> str:
     return folder.joinpath(name).read_text("utf-8")
 
 
-def _render(name: str, context: dict[str, Any], **more: Any) -> str:
+def _render(name: str, results: Results, context: dict[str, Any], **more: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_template_text),
         autoescape=name.endswith(".html.j2"),
@@ -111,9 +115,9 @@ def _render(name: str, context: dict[str, Any], **more: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        variant=variant_title,
-        split=split_title,
-        task=task_title,
+        variant=results.variant_title,
+        split=results.split_title,
+        task=spoken,
         mode=lambda mode: MODE_TITLES.get(mode, mode),
         cell=lambda text: str(text).replace("|", "\\|").replace("\n", " "),
     )

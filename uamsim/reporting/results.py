@@ -12,31 +12,16 @@ from typing import Any
 
 import jsonschema
 
+from uamsim.contract import IN_DOMAIN
 from uamsim.errors import ResultsError
+from uamsim.reporting.labels import MODE_TITLES, colours, spoken
 from uamsim.statistics import Estimate, over_seeds, rate, wider
 
 Row = dict[str, Any]
 
+SCHEMA_VERSION = 2
+"""Raised when results.json changes its form; what the schema asks for."""
 MODES: tuple[str, ...] = ("unfrozen", "frozen", "cotrained", "insulated", "restored")
-IN_DOMAIN = "in_domain"
-_VARIANTS = (
-    "no_dorsal",
-    "random_init",
-    "vlm_init_vision",
-    "vlm_init_query",
-    "gen_init",
-    "uam",
-    "mlp_head",
-)
-_SPLITS = (
-    IN_DOMAIN,
-    "novel_object",
-    "novel_pair",
-    "distractors",
-    "chinese",
-    "pinyin",
-    "code_mix",
-)
 
 
 def results_schema() -> dict[str, Any]:
@@ -51,22 +36,28 @@ def validate_results(value: Mapping[str, Any]) -> None:
     Raises:
         ResultsError: names the first field that is wrong, what it holds and what it should.
     """
+    if value.get("schema_version") != SCHEMA_VERSION:
+        raise ResultsError(
+            f"results.json: schema_version is {value.get('schema_version')!r}, expected "
+            f"{SCHEMA_VERSION}. Run the same command again with --resume: it writes results.json "
+            "anew from what the folder holds."
+        )
     validator = jsonschema.Draft202012Validator(results_schema())
     errors = sorted(validator.iter_errors(value), key=lambda error: list(map(str, error.path)))
     if errors:
         where = "/".join(map(str, errors[0].path)) or "the top level"
         more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
         raise ResultsError(f"results.json: at {where}: {errors[0].message}{more}.")
-    for part in ("rows", "controls", "curves"):
+    for part in ("rows", "curves"):
         for index, row in enumerate(value.get(part, ())):
             _check_rate(row, f"{part}/{index}")
     for part, keys in (
-        ("rows", ("variant", "e_sem", "seed", "task", "split")),
-        ("controls", ("control", "variant", "e_sem", "seed", "task", "split")),
+        ("rows", ("policy", "env_id", "task", "split")),
         ("retention", ("variant", "e_sem", "seed")),
         ("curves", ("variant", "e_sem", "seed", "task", "step")),
-        ("suites", ("control", "variant", "e_sem", "seed", "split")),
-        ("comparisons", ("control", "variant", "e_sem", "seed", "split")),
+        ("suites", ("policy", "suite", "split")),
+        ("comparisons", ("policy", "reference", "task", "split")),
+        ("chains", ("policy", "env_id", "split")),
     ):
         counts = Counter(tuple(row[key] for key in keys) for row in value.get(part, ()))
         repeated = [key for key, count in counts.items() if count > 1]
@@ -119,19 +110,60 @@ class Results:
         except ValueError as error:
             raise ResultsError(f"{path} is not JSON: {error}.") from error
         validate_results(value)
+        if value["kind"] != "experiment":
+            raise ResultsError(f"{path}: expected results of an experiment, got of an evaluation.")
         return cls(value)
 
     def _present(self, key: str, order: Sequence[str]) -> list[str]:
-        found = dict.fromkeys(
-            row[key] for row in [*self.raw["rows"], *self.raw["retention"]] if key in row
-        )
+        policies = [row for row in self.raw["rows"] if row["control"] is None]
+        found = dict.fromkeys(row[key] for row in [*policies, *self.raw["retention"]] if key in row)
         known = [name for name in order if name in found]
         return known + [name for name in found if name not in order]
 
     @cached_property
+    def _variants(self) -> dict[str, Row]:
+        return {entry["name"]: entry for entry in self.raw["names"]["variants"]}
+
+    @cached_property
+    def _splits(self) -> dict[str, str]:
+        return {entry["name"]: entry["title"] for entry in self.raw["names"]["splits"]}
+
+    def variant_title(self, variant: str) -> str:
+        """A variant's name for readers."""
+        return self._variants[variant]["title"] if variant in self._variants else spoken(variant)
+
+    def variant_summary(self, variant: str) -> str:
+        """What a variant is; "" where the results do not say."""
+        return self._variants[variant]["summary"] if variant in self._variants else ""
+
+    def split_title(self, split: str) -> str:
+        """A split's name for readers."""
+        return self._splits.get(split, spoken(split))
+
+    @cached_property
+    def variant_colours(self) -> dict[str, str]:
+        """One colour a variant, the same in every figure and run whose names are the same."""
+        return colours([*self._variants, *(v for v in self.variants if v not in self._variants)])
+
+    @cached_property
+    def _policies(self) -> dict[str, Row]:
+        return {row["policy"]: row for row in self.raw["rows"]}
+
+    def policy_title(self, policy: str) -> str:
+        """A trained policy or a control in words."""
+        row = self._policies[policy]
+        parts = [
+            row["control"] or "",
+            self.variant_title(row["variant"]) if row["variant"] else "",
+            MODE_TITLES.get(row["e_sem"], row["e_sem"]) if row["e_sem"] else "",
+            f"seed {row['seed']}" if len(self.seeds) > 1 and row["variant"] else "",
+        ]
+        return ", ".join(filter(None, parts)) or policy
+
+    @cached_property
     def variants(self) -> list[str]:
-        """Variants that were run, in the order of the paper's Table 1."""
-        return self._present("variant", _VARIANTS)
+        """Variants that were run, in the order that the results name them in."""
+        return self._present("variant", list(self._variants))
 
     @cached_property
     def modes(self) -> list[str]:
@@ -146,7 +178,7 @@ class Results:
     @cached_property
     def splits(self) -> list[str]:
         """Splits that were rolled out, in-domain first."""
-        return self._present("split", _SPLITS)
+        return self._present("split", [IN_DOMAIN, *self._splits])
 
     @cached_property
     def ood_splits(self) -> list[str]:
@@ -156,7 +188,8 @@ class Results:
     @cached_property
     def seeds(self) -> list[int]:
         """Training seeds."""
-        return sorted({row["seed"] for row in [*self.raw["rows"], *self.raw["retention"]]})
+        trained = [row for row in self.raw["rows"] if row["variant"]]
+        return sorted({row["seed"] for row in [*trained, *self.raw["retention"]]})
 
     def rows(
         self,
@@ -172,7 +205,8 @@ class Results:
         return [
             row
             for row in self.raw["rows"]
-            if row["variant"] == variant
+            if row["control"] is None
+            and row["variant"] == variant
             and row["e_sem"] == mode
             and row["split"] in wanted
             and task in (None, row["task"])
@@ -218,15 +252,10 @@ class Results:
         values = [value for value in values if value is not None]
         return over_seeds(values) if values else None
 
-    def controls(
-        self, control: str, split: str = IN_DOMAIN, *, task: str | None = None
-    ) -> list[Row]:
-        """Control rows of one kind and split."""
-        return [
-            row
-            for row in self.raw["controls"]
-            if row["control"] == control and row["split"] == split and task in (None, row["task"])
-        ]
+    @property
+    def controls(self) -> list[Row]:
+        """The rows of all controls."""
+        return [row for row in self.raw["rows"] if row["control"] is not None]
 
     def curve(self, variant: str, mode: str, seed: int) -> list[tuple[int, float, float]]:
         """(step, success pooled over tasks, S) along one training, by step."""

@@ -1,12 +1,6 @@
 """Tables of suite averages and of policies compared on the same episodes."""
 
-from uamsim.reporting.labels import (
-    MODE_TITLES,
-    interval_text,
-    points,
-    split_title,
-    variant_title,
-)
+from uamsim.reporting.labels import interval_text, points
 from uamsim.reporting.results import Results, Row
 from uamsim.reporting.tables import Table
 from uamsim.statistics import Estimate
@@ -20,14 +14,14 @@ def suite_table(results: Results) -> Table:
         head=["policy", "split", "tasks", "episodes", "mean of the tasks", "clustered by task"],
         rows=[
             [
-                policy_title(row, results),
-                split_title(row["split"]),
+                results.policy_title(row["policy"]),
+                results.split_title(row["split"]),
                 str(row["tasks"]),
                 str(row["episodes"]),
                 interval_text(_estimate(row, row["rate"], "ci")),
                 interval_text(_estimate(row, row["rate"], "clustered")),
             ]
-            for row in results.raw.get("suites", ())
+            for row in results.raw["suites"]
         ],
         note="Every task has the same weight. The first 95% interval is about these tasks and "
         "other episodes of them; the second, clustered by task, about tasks like these, which a "
@@ -41,15 +35,16 @@ def comparison_table(results: Results) -> Table:
         head=["policy", "beside", "split", "pairs", "difference", "McNemar's p", "sequential test"],
         rows=[
             [
-                policy_title(row, results),
-                variant_title(row["reference"]),
-                split_title(row["split"]),
+                results.policy_title(row["policy"]),
+                results.policy_title(row["reference"]),
+                results.split_title(row["split"]),
                 str(row["episodes"]),
                 points(_estimate(row, row["difference"], "ci")),
                 f"{row['p_value']:.3g}",
                 _verdict(row),
             ]
-            for row in results.raw.get("comparisons", ())
+            for row in results.raw["comparisons"]
+            if row["task"] is None
         ],
         note="The row's policy minus the one beside it, with Bonett and Price's 95% interval; "
         "exact test; anytime-valid test at 0.05 with the "
@@ -67,14 +62,3 @@ def _verdict(row: Row) -> str:
     if row["verdict"] == "undecided":
         return "undecided"
     return f"{_VERDICTS[row['verdict']]}, after {row['decided_after']}"
-
-
-def policy_title(row: Row, results: Results) -> str:
-    """A trained policy or a control in words."""
-    parts = [
-        row["control"] or "",
-        variant_title(row["variant"]) if row["variant"] else "",
-        MODE_TITLES.get(row["e_sem"], row["e_sem"]) if row["e_sem"] else "",
-        f"seed {row['seed']}" if len(results.seeds) > 1 and row["variant"] else "",
-    ]
-    return ", ".join(filter(None, parts))

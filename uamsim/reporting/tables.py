@@ -7,17 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from uamsim.contract import SKILLS
+from uamsim.contract import IN_DOMAIN, SKILLS
 from uamsim.reporting.labels import (
-    DESIGN,
     MODE_TITLES,
     duration,
     interval_text,
-    split_title,
-    task_title,
-    variant_title,
+    spoken,
 )
-from uamsim.reporting.results import IN_DOMAIN, Results, Row, pool, seed_rates
+from uamsim.reporting.results import Results, Row, pool, seed_rates
 from uamsim.statistics import Design, Estimate, resolvable_difference
 
 
@@ -50,12 +47,12 @@ def _value(estimate: Estimate | None) -> str:
 def sweep_table(results: Results) -> Table:
     """Table 1 with its results: design, success by mode, S and Δ."""
     modes = results.modes
-    head = ["variant", "E_dor: start, input, extra loss"]
+    head = ["variant", "what it is"]
     head += [f"success, {MODE_TITLES.get(m, m)}" for m in modes]
     head += ["S", "Δ", "S corrected", "Δ corrected"]
     rows = []
     for variant in results.variants:
-        row = [variant_title(variant), DESIGN.get(variant, MISSING)]
+        row = [results.variant_title(variant), results.variant_summary(variant) or MISSING]
         row += [_rate(results.success(variant, mode)) for mode in modes]
         row += [
             _value(results.retained(variant, "unfrozen", field))
@@ -102,7 +99,7 @@ def split_table(results: Results, mode: str) -> Table:
     for variant in results.variants:
         cells = [_rate(results.success(variant, mode, [split])) for split in results.splits]
         if any(cell != MISSING for cell in cells):
-            rows.append([variant_title(variant), *cells])
+            rows.append([results.variant_title(variant), *cells])
     for name, found in _control_groups(results, mode).items():
         cells = [
             _rate(pool(of) if (of := [r for r in found if r["split"] == split]) else None)
@@ -110,7 +107,7 @@ def split_table(results: Results, mode: str) -> Table:
         ]
         rows.append([name, *cells])
     return Table(
-        head=["variant", *map(split_title, results.splits)],
+        head=["variant", *map(results.split_title, results.splits)],
         rows=rows,
         note="All tasks pooled, 95% intervals.",
     )
@@ -119,9 +116,9 @@ def split_table(results: Results, mode: str) -> Table:
 def _control_groups(results: Results, *modes: str) -> dict[str, list[Row]]:
     """Control rows by title, one group for each policy that has controls of its own."""
     groups: dict[str, list[Row]] = {}
-    for row in results.raw["controls"]:
+    for row in results.controls:
         if row["e_sem"] in (None, *modes):
-            owner = f", {variant_title(row['variant'])}" if row["variant"] else ""
+            owner = f", {results.variant_title(row['variant'])}" if row["variant"] else ""
             groups.setdefault(f"{row['control']}{owner}", []).append(row)
     return groups
 
@@ -136,7 +133,7 @@ def task_table(results: Results) -> Table:
             seeds = seed_rates(results.rows(variant, mode))
             rows.append(
                 [
-                    variant_title(variant),
+                    results.variant_title(variant),
                     MODE_TITLES.get(mode, mode),
                     *(_rate(results.success(variant, mode, task=task)) for task in results.tasks),
                     ", ".join(f"{100 * value:.0f}%" for value in seeds.values()),
@@ -150,7 +147,7 @@ def task_table(results: Results) -> Table:
         ]
         rows.append([name, "control", *cells, MISSING])
     return Table(
-        head=["variant", "mode", *map(task_title, results.tasks), "each seed, tasks pooled"],
+        head=["variant", "mode", *map(spoken, results.tasks), "each seed, tasks pooled"],
         rows=rows,
     )
 
@@ -168,7 +165,7 @@ def skills_table(results: Results) -> Table:
         after = [_skill_mean(results.retention(v, "unfrozen"), skill, "after") for v in kept]
         rows.append([skill, *(_number(x) for x in (floor, before, *after))])
     return Table(
-        head=["skill", "blind floor", "before", *map(variant_title, kept)],
+        head=["skill", "blind floor", "before", *map(results.variant_title, kept)],
         rows=rows,
         note="Exact-match score after action tuning with E_sem unfrozen, mean over training seeds.",
     )
@@ -222,14 +219,10 @@ def provenance_table(results: Results) -> Table:
 
 
 def _episodes(results: Results) -> str:
-    counts = {
-        name: sum(row["episodes"] for row in results.raw.get(name, ()))
-        for name in ("rows", "controls", "curves")
-    }
-    return (
-        f"{counts['rows']:,} of policies, {counts['controls']:,} of controls, "
-        f"{counts['curves']:,} along training"
-    )
+    controls = sum(row["episodes"] for row in results.controls)
+    policies = sum(row["episodes"] for row in results.raw["rows"]) - controls
+    curves = sum(row["episodes"] for row in results.raw.get("curves", ()))
+    return f"{policies:,} of policies, {controls:,} of controls, {curves:,} along training"
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
@@ -256,7 +249,7 @@ def headline(results: Results) -> str:
         delta = results.retained(variant, "unfrozen", "delta")
         if success is None:
             continue
-        text = f"{variant_title(variant)} succeeds on {interval_text(success)} in-domain"
+        text = f"{results.variant_title(variant)} succeeds on {interval_text(success)} in-domain"
         if delta is not None:
             text += f" and loses {interval_text(delta)} of S (Δ)"
         parts.append(text)

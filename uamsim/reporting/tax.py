@@ -1,7 +1,7 @@
 """The embodiment tax: Table 3 of the paper beside the same rows of a run."""
 
 from uamsim.reporting import paper
-from uamsim.reporting.labels import MODE_TITLES, interval_text, variant_title
+from uamsim.reporting.labels import MODE_TITLES, interval_text
 from uamsim.reporting.results import Results
 from uamsim.reporting.tables import MISSING, Table
 
@@ -46,7 +46,7 @@ def _ours(results: Results, variant: str, e_sem: str) -> list[str]:
     for field in ("S", "delta"):
         kept = results.retained(variant, e_sem, field)
         cells.append(MISSING if kept is None else interval_text(kept, percent=False))
-    return [variant_title(variant), MODE_TITLES[e_sem].removeprefix("E_sem "), *cells]
+    return [results.variant_title(variant), MODE_TITLES[e_sem].removeprefix("E_sem "), *cells]
 
 
 def _theirs(vlms: list[str], variant: str, e_sem: str) -> list[str]:

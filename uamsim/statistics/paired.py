@@ -132,7 +132,7 @@ def paired_difference(
     )
 
 
-def outcomes(records: Sequence[EpisodeRecord]) -> dict[EpisodeKey, EpisodeRecord]:
+def by_episode(records: Sequence[EpisodeRecord]) -> dict[EpisodeKey, EpisodeRecord]:
     """One policy's records by what names an episode.
 
     Raises:
@@ -178,7 +178,7 @@ def compare(
         ConfigError: no shared episodes, or an episode twice.
     """
     check_share("alpha", alpha)
-    a, b = outcomes(first), outcomes(second)
+    a, b = by_episode(first), by_episode(second)
     splits: dict[str, list[EpisodeKey]] = {}
     for key in a:
         if key in b:

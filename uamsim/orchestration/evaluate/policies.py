@@ -2,33 +2,17 @@
 
 import contextlib
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from uamsim.contract import PolicySpec
+from uamsim.contract import IN_DOMAIN
 from uamsim.errors import CheckpointError, ConfigError
-from uamsim.evaluation.backends.jobs import PlayerFactory
-from uamsim.evaluation.controls import CONTROLS, Control, ControlFactory, control_name
+from uamsim.evaluation.config import CONTROLS, ControlKind
+from uamsim.evaluation.controls import ControlFactory, control_name
+from uamsim.evaluation.entrants import Entrant, control_of
 from uamsim.evaluation.experts import ExpertPlayer
-from uamsim.orchestration.evaluate.request import IN_DOMAIN, EvaluationRequest
+from uamsim.orchestration.evaluate.request import EvaluationRequest
 from uamsim.orchestration.policies import CheckpointFactory, ServerFactory, file_hash
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entrant:
-    """A policy that takes part.
-
-    Attributes:
-        name: in records, but for what real time adds.
-        factory: makes it.
-        spec: what it needs.
-        control: which control it is of the policy that is evaluated, None for that itself.
-    """
-
-    name: str
-    factory: PlayerFactory
-    spec: PolicySpec
-    control: Control | None = None
 
 
 def find_policy(name: str, request: EvaluationRequest) -> Entrant:
@@ -84,35 +68,49 @@ def _server(uri: str, request: EvaluationRequest) -> Entrant:
     return Entrant(name=name, factory=factory, spec=found)
 
 
-def _control(base: Entrant, control: Control) -> Entrant:
-    if base.name in (ExpertPlayer.name, control_name("random")):
-        raise ConfigError(f"{control}: needs a trained policy, {base.name} looks at nothing.")
-    if control == "random":
-        factory = ControlFactory(control=control, spec=base.spec)
-    else:
-        factory = ControlFactory(control=control, base=base.factory)  # pyright: ignore[reportArgumentType]
-    return Entrant(
-        name=control_name(control, base.name), factory=factory, spec=base.spec, control=control
-    )
+def _control(base: Entrant, kind: ControlKind) -> Entrant:
+    if _is_untrained(base):
+        raise ConfigError(f"{kind}: needs a trained policy, {base.name} looks at nothing.")
+    return control_of(base, kind)
+
+
+def _is_untrained(entrant: Entrant) -> bool:
+    return entrant.name in (ExpertPlayer.name, control_name("random"))
 
 
 def find_entrants(request: EvaluationRequest) -> list[Entrant]:
     """The policy, and its controls where they apply; or the two that are compared.
 
     Raises:
-        ConfigError: both are the same.
+        ConfigError: both are the same, or real time cannot be charged to one.
         UamsimError: as ``find_policy``.
     """
     if request.compare is not None:
-        both = [replace(find_policy(name, request), control=None) for name in request.compare]
-        if both[0].name == both[1].name:
-            raise ConfigError(f"--compare expects two policies, got {both[0].name!r} twice.")
-        return both
+        first, second = (_leading(find_policy(name, request), request) for name in request.compare)
+        if first.policy == second.policy:
+            raise ConfigError(f"--compare expects two policies, got {first.name!r} twice.")
+        return [first, replace(second, beside=first.policy)]
     assert request.policy is not None
-    policy = find_policy(request.policy, request)
+    found = find_policy(request.policy, request)
+    policy = _leading(found, request)
     # A control of a control, an expert or chance would say nothing.
-    is_trained = policy.control is None and policy.name not in (ExpertPlayer.name, "random")
-    entrants = [replace(policy, control=None)]
-    if request.controls and is_trained and IN_DOMAIN in request.split:
-        entrants += [_control(policy, control) for control in CONTROLS]
-    return entrants
+    is_trained = found.control is None and not _is_untrained(found)
+    if not (request.controls and is_trained and IN_DOMAIN in request.split):
+        return [policy]
+    return [policy, *(control_of(policy, kind) for kind in CONTROLS)]
+
+
+def _leading(entrant: Entrant, request: EvaluationRequest) -> Entrant:
+    """A policy that counts for itself, whatever it lacks."""
+    entrant = replace(entrant, control=None, beside=None)
+    if request.charged is None:
+        return entrant
+    if entrant.spec.control == "relative":
+        raise ConfigError(
+            "--realtime needs actions that are targets, since the robot holds the last one "
+            "while the policy thinks; those of a policy with control 'relative' are movements. "
+            "Leave --realtime out."
+        )
+    return (
+        entrant if entrant.factory is ExpertPlayer else replace(entrant, realtime=request.charged)
+    )

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from uamsim.contract import Control as ActionControl
-from uamsim.contract import PolicySpec
+from uamsim.contract import IN_DOMAIN, Control, PolicySpec
 from uamsim.errors import ConfigError
+from uamsim.evaluation.config import EvaluationConfig
+from uamsim.evaluation.realtime import RealTime
 from uamsim.statistics.intervals import check_share
 from uamsim.worlds import resolve_environments, world_of
-
-IN_DOMAIN = "in_domain"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +67,7 @@ class EvaluationRequest:
     server_keys: Literal["uamsim", "aloha", "libero"] = "uamsim"
     cameras: tuple[str, ...] | None = None
     image_size: tuple[int, int] = (96, 96)
-    control: ActionControl | None = None
+    control: Control | None = None
     horizon: int = 24
 
     def __post_init__(self) -> None:
@@ -88,6 +87,29 @@ class EvaluationRequest:
                 raise ConfigError(f"--{name} must name at least one.")
         if not self.realtime and (self.latency_s, self.replan_steps) != (None, None):
             raise ConfigError("--latency-s and --replan-steps need --realtime.")
+
+    @property
+    def charged(self) -> RealTime | None:
+        """How latency is charged to the simulated clock."""
+        if not self.realtime:
+            return None
+        return RealTime(latency_s=self.latency_s, replan_steps=self.replan_steps)
+
+    @property
+    def config(self) -> EvaluationConfig:
+        """The episodes of each policy; one unit for an environment and split."""
+        return EvaluationConfig(
+            env_ids=tuple(resolve_environments(self.env)),
+            splits=tuple(dict.fromkeys(self.split)),
+            episodes=self.episodes,
+            in_domain_episodes=self.episodes,
+            control_episodes=self.episodes,
+            seed0=self.seed,
+            batch_envs=self.batch,
+            unit_episodes=self.episodes,
+            render_profile=self.render_profile,
+            max_episode_steps=self.max_episode_steps,
+        )
 
     @property
     def spec(self) -> PolicySpec:

@@ -11,10 +11,12 @@ import gymnasium as gym
 from uamsim.contract import EpisodeRecord, Observation, PolicyInput
 from uamsim.data.recording import actions_per_frame
 from uamsim.evaluation.attention import overlay, write_png
+from uamsim.evaluation.backends.jobs import RolloutJob
 from uamsim.evaluation.config import RolloutUnit, plan_units
 from uamsim.evaluation.environments import make_env
-from uamsim.evaluation.rollout import Clip, run_unit
-from uamsim.evaluation.videos import pick_for_video, write_videos
+from uamsim.evaluation.filming import episodes_of, film
+from uamsim.evaluation.rollout import Clip
+from uamsim.evaluation.videos import pick_for_video
 from uamsim.orchestration.experiment.policies import Mode, checkpoint_factory
 from uamsim.orchestration.policies import NamedPolicy
 from uamsim.orchestration.runs.progress import Report
@@ -29,13 +31,17 @@ PICTURE_WIDTH = 288
 
 
 def make_media(
-    context: TrialContext, records: Sequence[EpisodeRecord], report: Report
+    context: TrialContext,
+    jobs: Sequence[RolloutJob],
+    records: Sequence[EpisodeRecord],
+    report: Report,
 ) -> dict[str, Any]:
     """Makes what is not there yet under ``OUT/media``.
 
     Args:
         context: of a run whose trials are finished.
-        records: all episodes of the trained policies, to choose from.
+        jobs: of the trained policies.
+        records: all their episodes, to choose from.
         report: progress.
 
     Returns:
@@ -50,7 +56,7 @@ def make_media(
     media |= {"videos": [], "goals": [], "attention": []}
     report(1, len(trials) + 1, {})
     for number, trial in enumerate(trials, 2):
-        media["videos"] += _videos(context, trial, records)
+        media["videos"] += _videos(context, trial, jobs, records)
         media["attention"] += _attention(context, trial)
         media["goals"] += _goals(context, trial)
         report(number, len(trials) + 1, {})
@@ -114,29 +120,26 @@ def _worlds(context: TrialContext) -> list[dict[str, Any]]:
 
 
 def _videos(
-    context: TrialContext, trial: TrialSpec, records: Sequence[EpisodeRecord]
+    context: TrialContext,
+    trial: TrialSpec,
+    jobs: Sequence[RolloutJob],
+    records: Sequence[EpisodeRecord],
 ) -> list[dict[str, Any]]:
-    """Episodes rolled out again with the same seeds, filmed; at least one failure if there is."""
+    """Some episodes of each environment and split; at least one failure if there is."""
     media = context.spec.media
-    policy = _policy(context, trial, trial.e_sem)
-    folder = context.out / "media" / "videos" / trial.trial_id
-    shown = []
     if trial.e_sem != "unfrozen":
-        return shown
-    for split in (split for split in media.splits if split in context.spec.evaluation.splits):
-        for env_id in context.spec.evaluation.env_ids:
-            own = [
-                r for r in records if (r.policy, r.split, r.env_id) == (policy.name, split, env_id)
-            ]
-            chosen = pick_for_video(own, media.videos, failures=(media.videos + 1) // 2)
-            if not chosen:
-                continue
-            clips: list[Clip] = []
-            seeds = tuple(record.seed for record in chosen)
-            run_unit(policy, _unit(context, env_id, split, seeds), clips=clips)
-            for path, clip in write_videos(folder, clips, limit=media.videos):
-                shown.append(_video_entry(context, trial, path, clip))
-    return shown
+        return []
+    policy = checkpoint_factory(context, trial, trial.e_sem).name
+    # One job stands for its environment and split, however many units these were cut into.
+    own = {
+        (job.unit.split, job.unit.env_id): job
+        for job in jobs
+        if job.policy == policy and job.unit.split in media.splits
+    }
+    limits = {"limit": media.videos, "failures": (media.videos + 1) // 2}
+    chosen = [(job, pick_for_video(episodes_of(job, records), **limits)) for job in own.values()]
+    folder = context.out / "media" / "videos" / trial.trial_id
+    return [_video_entry(context, trial, path, clip) for path, clip in film(folder, chosen)]
 
 
 def _video_entry(context: TrialContext, trial: TrialSpec, path: Path, clip: Clip) -> dict[str, Any]:

@@ -8,12 +8,13 @@ from typing import Any
 from uamsim.contract import EpisodeRecord
 from uamsim.evaluation.backends.jobs import RolloutJob
 from uamsim.evaluation.backends.ledger import LEDGER_FILE, Ledger
+from uamsim.evaluation.entrants import Entrant, plan_jobs
+from uamsim.evaluation.tables import make_tables, write_tables
 from uamsim.orchestration.artifacts import stages
 from uamsim.orchestration.artifacts.gate import GATE_FILE
 from uamsim.orchestration.artifacts.public_weights import given_kinds
 from uamsim.orchestration.artifacts.store import ArtifactStore
-from uamsim.orchestration.experiment import media, results
-from uamsim.orchestration.experiment import policies as rollouts
+from uamsim.orchestration.experiment import media, policies, results
 from uamsim.orchestration.runners.base import Runner
 from uamsim.orchestration.runs.folder import alone_in, open_run, provenance
 from uamsim.orchestration.runs.progress import Console
@@ -27,6 +28,7 @@ from uamsim.orchestration.trials.trial import (
 )
 from uamsim.storage import read_json, write_json
 from uamsim.training.config import RuntimeConfig
+from uamsim.worlds import resolve_environments
 
 _TITLES = {
     "demonstrations": "demonstrations",
@@ -97,31 +99,31 @@ def _run(
         detail = f"{len(todo)} of {len(trials)} to run, {runner.workers} at a time"
         with console.stage("trials", detail, num_tasks=len(todo)):
             runner.run_trials(context, trials, console)
-    trained = rollouts.trained(context, trials)
-    records = _roll_out(context, trained, "roll-outs", runner, console)
-    control_entrants = rollouts.controls(context, trials)
-    control_records = _roll_out(context, control_entrants, "controls", runner, console)
+    trained = policies.trained(context, trials)
+    controls = policies.controls(context, trained)
+    jobs, records = _roll_out(context, trained, "roll-outs", runner, console)
+    control_jobs, control_records = _roll_out(context, controls, "controls", runner, console)
     with console.stage("media"):
         shown = runner.run_calls(
             {
                 "media": functools.partial(
-                    media.make_media, context, records, console.report("media")
+                    media.make_media, context, jobs, records, console.report("media")
                 )
             }
         )["media"]
+    everyone, episodes = [*trained, *controls], [*records, *control_records]
+    tables = make_tables(everyone, episodes, resolve_environments(spec.evaluation.env_ids))
     collected = results.collect(
         context,
         trials,
-        policies=(trained, records),
-        controls=(control_entrants, control_records),
+        tables,
+        [*jobs, *control_jobs],
         media=shown,
         timing=console.timing,
         provenance=provenance(spec, run),
     )
     write_json(out / "results.json", collected)
-    results.write_tables(
-        out, collected, [*trained, *control_entrants], [*records, *control_records]
-    )
+    write_tables(out, tables, everyone, episodes)
     with console.stage("report"):
         from uamsim.reporting.report import build_report
 
@@ -205,20 +207,20 @@ def _before(
 
 def _roll_out(
     context: TrialContext,
-    entrants: list[rollouts.Entrant],
+    entrants: list[Entrant],
     stage: str,
     runner: Runner,
     console: Console,
-) -> list[EpisodeRecord]:
-    jobs: list[RolloutJob] = rollouts.plan_jobs(context, entrants)
+) -> tuple[list[RolloutJob], list[EpisodeRecord]]:
+    jobs = plan_jobs(context.spec.evaluation, entrants)
     with Ledger(context.out / LEDGER_FILE) as ledger:
         found = [ledger.load(job) for job in jobs]
         if all(records is not None for records in found):
-            return [record for records in found for record in records or ()]
+            return jobs, [record for records in found for record in records or ()]
         report = console.report(stage)
         with console.stage(stage, f"{len(entrants)} policies, {len(jobs)} units"):
             backend = runner.rollout_backend()
             try:
-                return ledger.run(backend, jobs, lambda n, of, _: report(n, of, {}))
+                return jobs, ledger.run(backend, jobs, lambda n, of, _: report(n, of, {}))
             finally:
                 backend.close()

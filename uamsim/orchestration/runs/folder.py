@@ -105,7 +105,7 @@ def provenance(spec: ExperimentSpec, run: dict[str, Any]) -> dict[str, Any]:
         "seeds": list(spec.seeds),
         "started": run["started"],
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "render_profile": spec.evaluation.render_profile,
+        "render_profile": spec.evaluation.render_profile or "each world's usual one",
         "command": run["command"],
     }
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from uamsim.contract import EpisodeRecord, Question
-from uamsim.errors import ConfigError
 from uamsim.evaluation.backends.jobs import RolloutBackend, RolloutJob
 from uamsim.evaluation.config import plan_units
 from uamsim.evaluation.retention import (
@@ -118,20 +117,3 @@ def in_domain_rates(
     jobs = [RolloutJob(policy=job_policy, policy_factory=factory, unit=unit) for unit in units]
     backend.run_units(jobs, lambda _job, record: records.append(record))
     return {task: value for (_, task, _), value in success_rates(records).items()}
-
-
-def rate_fields(value: Rate) -> dict[str, Any]:
-    """A rate as the fields that rows of results.json have.
-
-    Raises:
-        ConfigError: no episode was run, so there is no rate.
-    """
-    if value.episodes == 0:
-        raise ConfigError("expected at least one episode in a row of results.")
-    return {
-        "episodes": value.episodes,
-        "successes": value.successes,
-        "rate": value.rate,
-        "ci_low": value.ci_low,
-        "ci_high": value.ci_high,
-    }

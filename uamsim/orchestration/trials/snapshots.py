@@ -57,7 +57,7 @@ class SnapshotRecorder:
                 "S": kept["S"],
                 "S_corrected": kept["S_corrected"],
                 "task": task,
-                **measuring.rate_fields(value),
+                **vars(value),
             }
             for task, value in rates.items()
         ]
