@@ -27,7 +27,7 @@ from uamsim.models.presets import PRESETS
 from uamsim.models.sizes import count_parameters
 from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.variants import VARIANTS
-from uamsim.training.config import OptimConfig
+from uamsim.training.config import OptimConfig, Sources
 from uamsim.training.loop import make_optimizer
 from uamsim.training.ranks import joined
 from uamsim.training.state import STATE_NAME, Training, load_state, save_state
@@ -68,8 +68,9 @@ def rank(folder: Path, depth: int, *, resume: bool) -> None:
         # PyTorch's and FSDP's own first use is not what is measured.
         nn.Linear(8, 8)(torch.ones(1, 8)).sum().backward()
         before = status("VmRSS")
-        paths = [folder / f"{kind}.safetensors" for kind in KINDS]
-        trainee = initial(config, paths[0], paths[1], paths[2], 0, ranks)
+        vlm, vae, generator = (folder / f"{kind}.safetensors" for kind in KINDS)
+        sources = Sources(demonstrations=folder, cameras=(), vlm=vlm, vae=vae, generator=generator)
+        trainee = initial(config, sources, 0, ranks)
         size = 4 * count_parameters(config)["total"]
         optim = OptimConfig(steps=1, batch_size=1, learning_rate=1e-5)
         model, path = trainee.model, folder / str(ranks.size) / STATE_NAME

@@ -25,10 +25,9 @@ from pathlib import Path
 
 import torch
 
-from uamsim.models.batch import FlowNoise, VLABatch
+from uamsim.models.batch import VLABatch
 from uamsim.models.config import BackboneConfig, ExpertConfig, VisionConfig, VLAConfig, VLMConfig
 from uamsim.models.presets import PRESETS
-from uamsim.models.segments import Kind
 from uamsim.models.sizes import count_parameters, flops_per_sample
 from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.variants import VARIANTS
@@ -132,10 +131,10 @@ class Stepper:
             proprio=normal(batch_size, config.proprio_dim),
             actions=normal(batch_size, config.chunk, config.action_dim),
             action_mask=torch.ones(batch_size, config.chunk, dtype=torch.bool, device=self.device),
-            latents=normal(*shape) if config.dorsal_input == "vae" else None,
+            latents=normal(*shape) if config.reads_latents else None,
             goal_latents=normal(*shape) if config.dynamics else None,
         )
-        self.noise = FlowNoise.draw(config, batch_size, generator)
+        self.noise = self.model.draw(batch_size, generator)
 
     def step(self) -> float:
         """Seconds of one step."""
@@ -199,9 +198,8 @@ def against_padded(stepper: Stepper, steps: int) -> dict[str, float]:
     """Padded and packed steps of the same samples in turn."""
     model, batch = stepper.model, stepper.batch
     prompts = model.vlm.prompts(batch.instructions)
-    goals: tuple[Kind, ...] = ("G_t", "G_1") if model.config.dynamics else ()
     padding = prompts.ids.numel() - int(prompts.lengths.sum())
-    total = len(batch.actions) * model.layout(prompts.ids.shape[1], goals=goals).length
+    total = len(batch.actions) * model.inputs(batch, stepper.noise).layout.length
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for packed in (False, True) * (steps + 1):
         model.packed = packed

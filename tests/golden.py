@@ -19,9 +19,11 @@ from torch import Tensor
 from uamsim.data.normalization import Normalizer
 from uamsim.models.checkpoint import FORMAT_VERSION, Checkpoint, from_pretrained, save_pretrained
 from uamsim.models.config import BackboneConfig, ExpertConfig, VisionConfig, VLMConfig
+from uamsim.models.sampling import Sampler
 from uamsim.models.tokenizer import PretrainedTokenizer, Template
 from uamsim.models.vla import VLA
-from uamsim.models.vlm import SEM, VLM
+from uamsim.models.vlm import VLM
+from uamsim.models.wiring import SEM
 from uamsim.testing.models import INSTRUCTIONS, micro_config, micro_vla
 
 VIEWS = 1
@@ -129,11 +131,11 @@ def outputs(checkpoint: Checkpoint, given: dict[str, Tensor]) -> dict[str, Tenso
     if checkpoint.kind == "vla":
         model = checkpoint.build_vla()
         normalizer = Normalizer.from_json(checkpoint.extra["normalizer"])
-        actions = model.sample_actions(
+        actions = Sampler(model).sample_actions(
             given["images"], INSTRUCTIONS, given["proprio"], given["noise"], given["goal_noise"]
         )
         targets = normalizer.unnormalize(actions.numpy(), "action")
-        goal = model.predict_goal(given["images"], INSTRUCTIONS, given["goal_noise"])
+        goal = Sampler(model).predict_goal(given["images"], INSTRUCTIONS, given["goal_noise"])
         return {"actions": torch.from_numpy(targets), "goal": goal}
     model = checkpoint.build_vlm()
     prompts = model.prompts(INSTRUCTIONS, asking=True)

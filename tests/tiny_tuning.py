@@ -22,6 +22,7 @@ from uamsim.training.config import (
     PretrainingConfig,
     Questions,
     RuntimeConfig,
+    Sources,
     TuningConfig,
 )
 from uamsim.training.pretraining import (
@@ -112,17 +113,19 @@ def tune_micro(
     return tune(
         dataclasses.replace(TUNING, vqa_share=share, **(tuning or {})),
         micro_config(variant, **(model or {})),
+        Sources(
+            demonstrations=dataset or start / "demonstrations",
+            cameras=cameras,
+            vlm=start / "vlm" / MODEL_NAME,
+            vae=start / "vae" / MODEL_NAME,
+            generator=start / "generator" / MODEL_NAME,
+            questions=Questions(root=start / "vqa", pretraining=PRETRAINING) if share else None,
+        ),
         e_sem_trainable=trainable,
-        dataset_root=dataset or start / "demonstrations",
-        cameras=cameras,
-        vlm_path=start / "vlm" / MODEL_NAME,
-        vae_path=start / "vae" / MODEL_NAME,
-        generator_path=start / "generator" / MODEL_NAME,
         out=out,
         seed=0,
         report=report,
         on_snapshot=on_snapshot,
-        questions=Questions(root=start / "vqa", pretraining=PRETRAINING) if share else None,
         runtime=RuntimeConfig(**(runtime or {})),
         watch=watch,
     )

@@ -28,11 +28,13 @@ from uamsim.models.generator import Generator
 from uamsim.models.presets import PRESETS
 from uamsim.models.pretrained.bagel import bagel_config, load_bagel, read_bagel_tokenizer
 from uamsim.models.pretrained.stream import initialise_rest
+from uamsim.models.sampling import Sampler
 from uamsim.models.sequence import plan, run_layout
 from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.variants import VARIANTS
 from uamsim.models.vla import VLA
-from uamsim.models.vlm import SEM, VLM
+from uamsim.models.vlm import VLM
+from uamsim.models.wiring import SEM
 
 QUESTION = "Where is the café? <|im_end|>"
 BASE = VLAConfig(
@@ -214,14 +216,14 @@ def test_every_variant_starts_from_the_weights_that_it_names(
         weight = model.dorsal_connector.fc1.weight.detach()
         assert torch.equal(weight, theirs["connector.fc1.weight"])
     noise = torch.randn(1, config.chunk, config.action_dim)
-    actions = model.sample_actions(
+    actions = Sampler(model).sample_actions(
         images(0, 12, 20)[None, None], ["press"], torch.zeros(1, config.proprio_dim), noise
     )
     assert torch.isfinite(actions).all()
     maps = (
         None
         if config.action_head == "mlp"
-        else model.attention_maps(
+        else Sampler(model).attention_maps(
             images(0, 12, 20)[None, None], ["press"], torch.zeros(1, config.proprio_dim), noise
         )
     )

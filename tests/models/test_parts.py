@@ -16,7 +16,6 @@ from uamsim.errors import (
     StorageError,
     UnknownNameError,
 )
-from uamsim.models.batch import FlowNoise
 from uamsim.models.checkpoint import build_model, load_checkpoint, save_checkpoint
 from uamsim.models.config import (
     ModelConfig,
@@ -34,6 +33,7 @@ from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.vae import VAE
 from uamsim.models.variants import VARIANTS
 from uamsim.models.vision import to_unit
+from uamsim.models.vla import VLA
 from uamsim.models.vlm import VLM, pack_answers
 from uamsim.testing.models import make_batch, make_tokenizer, micro_config, micro_vla
 
@@ -187,11 +187,9 @@ def test_image_times_of_tuning_are_shifted_too() -> None:
     config = micro_config("uam", image_time_shift=4.0)
     assert config.generator.image_time_shift == 4.0
     plain, shifted = (
-        FlowNoise.draw(c, 500, torch.Generator().manual_seed(0)).goal_t
+        VLA(c, TOKENIZER).draw(500, torch.Generator().manual_seed(0))["goal_t"]
         for c in (micro_config("uam"), config)
     )
-    assert plain is not None
-    assert shifted is not None
     assert bool((shifted > plain).all())
 
 

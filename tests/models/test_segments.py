@@ -3,7 +3,8 @@ import torch
 from torch.nn.attention.flex_attention import create_block_mask, create_mask
 
 from uamsim.errors import ConfigError
-from uamsim.models.segments import PADDING, Kind, Layout, RopeRule, Segment, additive
+from uamsim.models.segments import PADDING, Layout, additive
+from uamsim.models.wiring import Kind, RopeRule, Segment
 from uamsim.testing.models import micro_vla
 
 TABLE: dict[tuple[str, tuple[Kind, ...]], list[str]] = {
@@ -98,7 +99,7 @@ def test_grid_ids_are_rows_and_columns() -> None:
 
 def test_dense_and_compiled_masks_agree(variant: str) -> None:
     vla = micro_vla(variant)
-    layout = vla.layout(5, goals=["G_t", "G_1"] if vla.config.dynamics else [])
+    layout = vla.layout(5)
     docs = torch.zeros(2, layout.length, dtype=torch.long)
     docs[1, layout.span("L")] = torch.tensor([0, 0, 0, PADDING, PADDING])
     dense = layout.dense_mask(docs)
@@ -117,15 +118,15 @@ def test_dense_and_compiled_masks_agree(variant: str) -> None:
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
 def test_dense_and_compiled_masks_give_the_same_states(variant: str) -> None:
     vla = micro_vla(variant)
-    layout = vla.layout(5, goals=["G_t", "G_1"] if vla.config.dynamics else [])
+    layout = vla.layout(5)
     docs = torch.zeros(2, layout.length, dtype=torch.long)
     docs[1, layout.span("L")] = torch.tensor([0, 0, 0, PADDING, PADDING])
     rotary = vla.vlm.mot.rotary(layout.positions(torch.tensor([5, 3])))
     widths = {n: vla.vlm.mot.layer(0).expert(n).o.out_features for n in vla.vlm.mot.norms}
+    lengths = {n: sum(s.length for s in layout.segments if s.expert == n) for n in widths}
     x = {
-        name: torch.randn(2, span.stop - span.start, width, generator=torch.Generator())
+        name: torch.randn(2, lengths[name], width, generator=torch.Generator())
         for name, width in widths.items()
-        for span in [layout.expert_span(name)]
     }
     length = layout.length
     block = create_block_mask(layout.mask_mod(docs), 2, None, length, length, device="cpu")

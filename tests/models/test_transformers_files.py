@@ -18,10 +18,12 @@ from transformers_files import MARKS, QUESTIONS, write_tokenizer, write_transfor
 from uamsim.errors import CheckpointError
 from uamsim.models.config import VLAConfig
 from uamsim.models.pretrained import paligemma, qwen
+from uamsim.models.sequence import run_layout
 from uamsim.models.tokenizer import PretrainedTokenizer, Tokenizer
 from uamsim.models.variants import VARIANTS
 from uamsim.models.vla import VLA
-from uamsim.models.vlm import SEM, VLM
+from uamsim.models.vlm import VLM
+from uamsim.models.wiring import SEM
 from uamsim.testing.models import make_batch, micro_config
 
 
@@ -188,13 +190,9 @@ def test_e_sem_is_the_same_beside_more_experts(family: Family, variant: str) -> 
             if ".dor." in name:
                 assert torch.equal(parameter, sem[name.replace(".dor.", ".sem.")])
     batch = make_batch(vla)
-    noise = torch.zeros_like(batch.actions)
-    t_B = torch.full((len(noise),), 0.5)
-    given: dict[str, Any] = {}
-    if config.dynamics:
-        given = {"goal": (batch.goal_latents, t_B), "goal_start_BTC": batch.latents}
     with torch.no_grad():
-        states = vla(batch, noise, t_B, outputs_only=False, **given).hidden[SEM]
+        whole = vla.inputs(batch, vla.draw(len(batch.actions), torch.Generator().manual_seed(0)))
+        states = run_layout(vla.vlm.mot, whole.layout, whole.x, whole.prompts).hidden[SEM]
     start = vla.vlm.layout(1, config.num_views).start("L")
     for i, text in enumerate(batch.instructions):
         ids = family.tokenizer.encode_instruction(text)

@@ -7,15 +7,15 @@ from torch import Tensor
 from uamsim.errors import CheckpointError, ConfigError, ShapeError
 from uamsim.models.batch import VLABatch
 from uamsim.models.config import ExpertConfig
-from uamsim.models.flow import goal_start
 from uamsim.models.generator import Generator
 from uamsim.models.initial import init_from
-from uamsim.models.mot import MoTOutput
-from uamsim.models.sequence import plan
+from uamsim.models.sampling import Sampler
+from uamsim.models.sequence import plan, run_layout
 from uamsim.models.vae import VAE
 from uamsim.models.variants import TABLE_1, VARIANTS
-from uamsim.models.vla import VLA
-from uamsim.models.vlm import SEM, VLM
+from uamsim.models.vla import VLA, Noise
+from uamsim.models.vlm import VLM
+from uamsim.models.wiring import SEM
 from uamsim.testing.models import INSTRUCTIONS, make_batch, micro_config, micro_vla
 
 
@@ -23,17 +23,8 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def full_pass(vla: VLA, batch: VLABatch, goal: Tensor | None, **kwargs: bool) -> MoTOutput:
-    """One pass with fixed noise; ``goal`` makes the G_t block."""
-    draw = generator(5)
-    noise = torch.randn(batch.actions.shape, generator=draw)
-    t_B = torch.full((len(noise),), 0.3)
-    if not vla.config.dynamics:
-        return vla(batch, noise, t_B, **kwargs)
-    assert batch.latents is not None
-    start = batch.latents + torch.randn(batch.latents.shape, generator=draw)
-    block = None if goal is None else (torch.lerp(goal, start, 0.4), t_B)
-    return vla(batch, noise, t_B, goal=block, goal_start_BTC=start, **kwargs)
+def drawn(vla: VLA, batch: VLABatch) -> Noise:
+    return vla.draw(len(batch.actions), generator(5))
 
 
 def test_goal_picture_never_reaches_the_actions(variant: str) -> None:
@@ -41,8 +32,7 @@ def test_goal_picture_never_reaches_the_actions(variant: str) -> None:
     batch = make_batch(vla)
     assert batch.goal_latents is not None
     other = dataclasses.replace(batch, goal_latents=batch.goal_latents.flip(0) * 3)
-    passes = [full_pass(vla, b, b.goal_latents).hidden[vla.actor] for b in (batch, other)]
-    assert torch.equal(*passes)
+    assert torch.equal(*(vla(b, drawn(vla, b))["A"] for b in (batch, other)))
     losses = [vla.losses(b, generator()) for b in (batch, other)]
     assert torch.equal(losses[0]["action"], losses[1]["action"])
     assert torch.equal(losses[0]["total"], losses[1]["total"]) != vla.config.dynamics
@@ -51,15 +41,17 @@ def test_goal_picture_never_reaches_the_actions(variant: str) -> None:
 def test_removing_the_noised_goal_leaves_the_actions(variant: str) -> None:
     vla = micro_vla(variant)
     batch = make_batch(vla)
-    with_goal = full_pass(vla, batch, batch.goal_latents).hidden[vla.actor]
-    without = full_pass(vla, batch, None).hidden[vla.actor]
+    with_goal = vla(batch, drawn(vla, batch))["A"]
+    seen = vla.prediction.seen if vla.prediction else ()
+    without = vla(batch, drawn(vla, batch), goals=seen)["A"]
     torch.testing.assert_close(without, with_goal, atol=1e-5, rtol=1e-5)
 
 
 def test_e_sem_computes_what_the_vlm_alone_computes(variant: str) -> None:
     vla = micro_vla(variant)
     batch = make_batch(vla)
-    inside = full_pass(vla, batch, batch.goal_latents, outputs_only=False).hidden[SEM]
+    whole = vla.inputs(batch, drawn(vla, batch))
+    inside = run_layout(vla.vlm.mot, whole.layout, whole.x, whole.prompts).hidden[SEM]
     vlm = VLM(vla.config.vlm, vla.tokenizer, seed=9)
     vlm.load_state_dict(dict(vla.vlm.sem_parameters()))
     prompts = vlm.prompts(batch.instructions)
@@ -77,7 +69,7 @@ def test_action_gradients_reach_every_expert(variant: str) -> None:
     vla = micro_vla(variant)
     vla.losses(make_batch(vla), generator())["action"].backward()
     layer = vla.vlm.mot.layer(0)
-    names = {SEM, vla.actor} | ({"dor"} if vla.config.has_dorsal else set())
+    names = {SEM, vla.actor.expert} | ({"dor"} if vla.feed else set())
     for name in names:
         gradient = layer.expert(name).qkv.weight.grad
         assert gradient is not None, name
@@ -115,17 +107,16 @@ def test_cached_inference_equals_the_full_forward(variant: str) -> None:
     vla = micro_vla(variant, num_euler_steps=1)
     batch = make_batch(vla)
     noise = torch.randn(batch.actions.shape, generator=generator(1))
-    goal_noise = start = None
-    if vla.config.dorsal_input == "vae":
+    given = {"action": noise, "action_t": torch.ones(len(noise))}
+    if vla.config.reads_latents:
         batch = dataclasses.replace(batch, latents=vla.encode_latents(batch.images[:, 0]))
-    if vla.config.dynamics:
-        assert batch.latents is not None
-        goal_noise = torch.randn(batch.latents.shape, generator=generator(2))
-        start = goal_start(batch.latents, goal_noise, vla.config.goal_start)
-    cached = vla.sample_actions(batch.images, INSTRUCTIONS, batch.proprio, noise, goal_noise)
-    hidden = vla(batch, noise, torch.ones(len(noise)), goal_start_BTC=start).hidden[vla.actor]
-    head = vla.config.action_head == "mlp"
-    full = vla.head.actions(hidden) if head else noise - vla.action.velocity(hidden)
+    if vla.goal_noise_shape:
+        given["goal"] = torch.randn(len(noise), *vla.goal_noise_shape, generator=generator(2))
+    cached = Sampler(vla).sample_actions(
+        batch.images, INSTRUCTIONS, batch.proprio, noise, given.get("goal")
+    )
+    hidden = vla(batch, given, goals=vla.prediction.seen if vla.prediction else ())["A"]
+    full = vla.actor.sample(lambda x, t: vla.actor.output(vla, hidden), noise)
     torch.testing.assert_close(cached, full, atol=1e-5, rtol=1e-5)
 
 
@@ -133,8 +124,9 @@ def test_sampled_actions_do_not_depend_on_the_batch(variant: str) -> None:
     vla = micro_vla(variant)
     batch = make_batch(vla)
     noise = torch.randn(batch.actions.shape, generator=generator(1))
-    together = vla.sample_actions(batch.images, INSTRUCTIONS, batch.proprio, noise)
-    alone = vla.sample_actions(batch.images[:1], INSTRUCTIONS[:1], batch.proprio[:1], noise[:1])
+    act = Sampler(vla).sample_actions
+    together = act(batch.images, INSTRUCTIONS, batch.proprio, noise)
+    alone = act(batch.images[:1], INSTRUCTIONS[:1], batch.proprio[:1], noise[:1])
     torch.testing.assert_close(together[:1], alone, atol=1e-5, rtol=1e-5)
 
 
@@ -150,11 +142,11 @@ def test_same_seed_same_model_and_losses(variant: str) -> None:
 def test_masked_actions_carry_no_loss(variant: str) -> None:
     vla = micro_vla(variant)
     batch = make_batch(vla)
-    draw = torch.randn(batch.actions.shape, generator=generator(3))
-    out = full_pass(vla, batch, batch.goal_latents)
-    changed = torch.where(batch.action_mask[..., None], batch.actions, 50.0)
-    other = dataclasses.replace(batch, actions=changed)
-    assert torch.equal(vla._action_loss(out, batch, draw), vla._action_loss(out, other, draw))
+    noise = drawn(vla, batch)
+    states, mask = vla(batch, noise)["A"], batch.action_mask
+    changed = torch.where(mask[..., None], batch.actions, 50.0)
+    losses = [vla.actor.loss(vla, states, a, mask, noise) for a in (batch.actions, changed)]
+    assert torch.equal(*losses)
 
 
 def test_losses_fall(variant: str) -> None:
@@ -209,7 +201,7 @@ def test_attention_maps_are_distributions_on_the_grids(variant: str) -> None:
     vla = micro_vla(variant)
     batch = make_batch(vla)
     noise = torch.randn(batch.actions.shape, generator=generator(1))
-    maps = vla.attention_maps(batch.images, INSTRUCTIONS, batch.proprio, noise)
+    maps = Sampler(vla).attention_maps(batch.images, INSTRUCTIONS, batch.proprio, noise)
     assert maps["sem"] is not None
     assert maps["sem"].shape == (3, *vla.config.vlm.vision.grid)
     assert (maps["dor"] is None) == (vla.config.dorsal_input in ("none", "query"))
@@ -224,11 +216,11 @@ def test_goal_prediction_is_a_picture() -> None:
     shape = vla.goal_noise_shape
     assert shape is not None
     noise = torch.randn(3, *shape, generator=generator())
-    goal = vla.predict_goal(batch.images, INSTRUCTIONS, noise)
+    goal = Sampler(vla).predict_goal(batch.images, INSTRUCTIONS, noise)
     assert goal.shape == (3, *vla.config.vae.image_size, 3)
     assert goal.dtype == torch.uint8
     with pytest.raises(ConfigError, match="dynamics"):
-        micro_vla("gen_init").predict_goal(batch.images, INSTRUCTIONS, noise)
+        Sampler(micro_vla("gen_init")).predict_goal(batch.images, INSTRUCTIONS, noise)
 
 
 def test_two_views_and_noise_start() -> None:
@@ -236,7 +228,7 @@ def test_two_views_and_noise_start() -> None:
     batch = make_batch(vla)
     assert vla.losses(batch, generator())["total"].isfinite()
     with pytest.raises(ShapeError, match="V=2"):
-        vla.sample_actions(batch.images[:, :1], INSTRUCTIONS, batch.proprio, batch.actions)
+        Sampler(vla).sample_actions(batch.images[:, :1], INSTRUCTIONS, batch.proprio, batch.actions)
 
 
 def test_query_gradients_and_own_connector() -> None:

@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from uamsim.models.config import VLMConfig
-from uamsim.models.flow import goal_start
-from uamsim.models.sequence import ACT, DOR
+from uamsim.models.sampling import Sampler
 from uamsim.models.vla import VLA
-from uamsim.models.vlm import SEM
+from uamsim.models.wiring import DOR, SEM
 from uamsim.testing.models import make_batch, micro_config, micro_vla
 
 WIRINGS: dict[str, dict[str, Any]] = {
@@ -51,19 +50,18 @@ def test_sampling_with_a_cache_equals_the_full_pass(vla: VLA) -> None:
     images = batch.images
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(batch.actions.shape, generator=generator)
-    latents = vla.encode_latents(images[:, 0]) if vla.config.dorsal_input == "vae" else None
+    latents = vla.encode_latents(images[:, 0]) if vla.config.reads_latents else None
     batch = dataclasses.replace(batch, latents=latents)
-    start = goal_noise = None
-    if vla.goal_noise_shape is not None and latents is not None:
-        goal_noise = torch.randn(latents.shape, generator=generator)
-        start = goal_start(latents, goal_noise, vla.config.goal_start)
-    sampled = vla.sample_actions(images, batch.instructions, batch.proprio, noise, goal_noise)
+    given = {"action": noise, "action_t": torch.ones(len(noise))}
+    if vla.goal_noise_shape is not None:
+        shape = (len(noise), *vla.goal_noise_shape)
+        given["goal"] = torch.randn(shape, generator=generator)
+    sampled = Sampler(vla).sample_actions(
+        images, batch.instructions, batch.proprio, noise, given.get("goal")
+    )
     with torch.no_grad():
-        out = vla(batch, noise, torch.ones(len(noise)), goal_start_BTC=start)
-        if vla.actor == SEM:
-            expected = vla.head.actions(out.hidden[SEM])
-        else:
-            expected = noise - vla.action.velocity(out.hidden[ACT])
+        states = vla(batch, given, goals=vla.prediction.seen if vla.prediction else ())["A"]
+        expected = vla.actor.sample(lambda x, t: vla.actor.output(vla, states), noise)
     torch.testing.assert_close(sampled, expected, atol=1e-5, rtol=1e-5)
 
 
@@ -74,7 +72,7 @@ def test_the_goal_reaches_no_action_and_gradients_reach_every_expert(vla: VLA) -
     losses = [vla.losses(b, torch.Generator().manual_seed(0)) for b in (batch, other)]
     assert torch.equal(losses[0]["action"], losses[1]["action"])
     losses[0]["action"].backward()
-    names = {SEM, vla.actor} | ({DOR} if vla.config.has_dorsal else set())
+    names = {SEM, vla.actor.expert} | ({DOR} if vla.feed else set())
     for name in names:
         weight = vla.vlm.mot.layer(0).expert(name).qkv.weight
         assert weight.grad is not None

@@ -119,9 +119,11 @@ def _fake_make(work, kind, spec, store, out, workers, report):
     report(1, 1, {})
 
 
-def fake_tune(work, config, model, *, out, report, on_snapshot, seed, e_sem_trainable, **rest):
-    assert all(path.exists() for path in rest.values() if isinstance(path, Path))
-    assert not config.vqa_share or rest["questions"].root.exists()
+def fake_tune(
+    work, config, model, sources, *, out, report, on_snapshot, seed, e_sem_trainable, **_
+):
+    assert all(path.exists() for path in vars(sources).values() if isinstance(path, Path))
+    assert not config.vqa_share or sources.questions.root.exists()
     state = out / "step"
     out.mkdir(parents=True, exist_ok=True)
     start = int(state.read_text()) if state.exists() else 0

@@ -12,7 +12,7 @@ from uamsim.models.checkpoint import load_checkpoint
 from uamsim.testing.models import make_batch, micro_vla
 from uamsim.training.config import OptimConfig, RuntimeConfig
 from uamsim.training.layers import prepare_layers
-from uamsim.training.meter import Meter, expert_of, matmul_flops
+from uamsim.training.meter import Meter, matmul_flops
 
 
 def gradients(vla, **autocast):
@@ -124,7 +124,7 @@ def test_every_parameter_has_an_expert():
         vla = micro_vla(variant)
         sem = {f"vlm.{name}" for name, _ in vla.vlm.sem_parameters()}
         for name, _ in vla.named_parameters():
-            assert (expert_of(name) == "e_sem") == (name in sem), name
+            assert (vla.group_of(name) == "e_sem") == (name in sem), name
 
 
 def test_meter_counts():

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from uamsim.models.mot import MoTOutput
-from uamsim.models.segments import Kind, Layout
+from uamsim.models.segments import Layout
 from uamsim.models.sequence import Prefilled
+from uamsim.models.wiring import Kind
 
 
 class AttentionRecorder:

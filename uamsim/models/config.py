@@ -10,11 +10,10 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from uamsim.contract import ACTION_DIM, ADDED
 from uamsim.errors import ConfigError
+from uamsim.models.wiring import ACT, FEEDS, HEADS, PREDICTIONS, Feed, Head, Part, Prediction
 
-DorsalInput = Literal["none", "vae", "vit", "query"]
 DorsalInit = Literal["none", "random", "vlm", "generator"]
 GoalStart = Literal["residual", "noise"]
-ActionHead = Literal["flow", "mlp"]
 ConfigT = TypeVar("ConfigT")
 
 
@@ -260,16 +259,19 @@ class VLAConfig:
     """Any row of Tables 1 and 3. Build one with ``VARIANTS[name].apply(PRESETS[scale])``.
 
     Attributes:
-        action_head: "flow" is an action expert of its own that removes noise (pi0); "mlp" one more
-            token of E_sem whose last state an MLP turns into the chunk (VLM4VLA).
+        action_head: what acts, a name of ``HEADS``: "flow" is an action expert of its own that
+            removes noise (pi0); "mlp" one more token of E_sem whose last state an MLP turns into
+            the chunk (VLM4VLA).
         mlp_width: of the MLP head's first layer after E_sem; VLM4VLA has 1024.
         gripper_dims: of the action, which an MLP head predicts as open or closed.
         insulated: knowledge insulation: what the other experts read of E_sem (an MLP head: the
             whole of E_sem) passes no gradient back, so no action or dynamics loss changes E_sem.
-        dorsal_input: tokens of the dorsal expert: clean VAE latents of the primary view, the
-            shared ViT's tokens through a connector of their own, or learnable queries.
+        dorsal_input: what the dorsal expert reads, a name of ``FEEDS``: "vae", clean VAE latents
+            of the primary view; "vit", the shared ViT's tokens through a connector of their own;
+            "query", learnable queries. "none" where there is no dorsal expert.
         dorsal_init: what its weights start from.
         dynamics: whether it also predicts the goal frame (UAM).
+        predicts: what it then predicts of it, a name of ``PREDICTIONS``.
         wm_weight: lambda of ``L = L_act + lambda * L_wm``.
         goal_start: the goal block's start: N(z_current, I) ("residual", BagelVLA's residual
             flow guidance) or N(0, I).
@@ -290,7 +292,7 @@ class VLAConfig:
     chunk: int = 12
     action_time_alpha: float = 1.5
     num_views: int = 1
-    dorsal_input: DorsalInput = "vae"
+    dorsal_input: str = "vae"
     dorsal_init: DorsalInit = "generator"
     dynamics: bool = True
     wm_weight: float = 1.0
@@ -299,44 +301,29 @@ class VLAConfig:
     num_queries: int = 24
     num_euler_steps: int = 10
     num_goal_steps: int = 20
-    action_head: ActionHead = field(default="flow", metadata=ADDED)
+    action_head: str = field(default="flow", metadata=ADDED)
     mlp_width: int = field(default=1024, metadata=ADDED)
     gripper_dims: tuple[int, ...] = field(default=(6, 13), metadata=ADDED)
     insulated: bool = field(default=False, metadata=ADDED)
     image_time_shift: float = field(default=1.0, metadata=ADDED)
+    predicts: str = field(default="latents", metadata=ADDED)
 
     def __post_init__(self) -> None:
-        if self.action_head == "mlp":
-            self._check_mlp()
-        if self.dynamics and self.dorsal_input != "vae":
-            raise ConfigError(
-                f"dynamics needs dorsal_input 'vae' to predict latents; got {self.dorsal_input!r}."
-            )
+        for part in self.parts.values():
+            part.check()
         if (self.dorsal_input == "none") != (self.dorsal_init == "none"):
             raise ConfigError(
                 "dorsal_input and dorsal_init are 'none' together or not at all; got "
                 f"{self.dorsal_input!r} and {self.dorsal_init!r}."
             )
-        if self.dorsal_init == "generator" and self.dorsal_input != "vae":
+        if self.feed and self.dorsal_init not in self.feed.starts:
             raise ConfigError(
-                f"a generator's expert reads VAE tokens; got dorsal_input {self.dorsal_input!r}."
+                f"E_dor that reads {self.dorsal_input!r} can start from "
+                f"{', '.join(self.feed.starts)}; got dorsal_init {self.dorsal_init!r}."
             )
         if self.dorsal_init == "vlm" and self.dorsal != self.vlm.expert:
             raise ConfigError(
                 f"E_dor can copy E_sem only at its sizes {self.vlm.expert}; got {self.dorsal}."
-            )
-
-    def _check_mlp(self) -> None:
-        if self.dorsal_input != "none":
-            raise ConfigError(
-                "an MLP head reads E_sem alone, so it needs dorsal_input 'none'; got "
-                f"{self.dorsal_input!r}."
-            )
-        dims = set(self.gripper_dims)
-        if not dims or len(dims) < len(self.gripper_dims) or not dims < set(range(self.action_dim)):
-            raise ConfigError(
-                f"gripper_dims must name some of the action's {self.action_dim} dimensions, each "
-                f"once; got {self.gripper_dims}."
             )
 
     @property
@@ -345,14 +332,36 @@ class VLAConfig:
         return self.dorsal_input != "none"
 
     @property
-    def num_dorsal_tokens(self) -> int:
-        """Clean dorsal tokens (D or C); goal blocks not counted."""
-        return {
-            "none": 0,
-            "vae": self.vae.num_tokens,
-            "vit": self.vlm.vision.num_tokens,
-            "query": self.num_queries,
-        }[self.dorsal_input]
+    def feed(self) -> Feed | None:
+        """What feeds the dorsal expert; None where there is none."""
+        return FEEDS[self.dorsal_input](self) if self.has_dorsal else None
+
+    @property
+    def head(self) -> Head:
+        """What acts."""
+        return HEADS[self.action_head](self)
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """What is predicted beside the actions; None without ``dynamics``."""
+        return PREDICTIONS[self.predicts](self) if self.dynamics else None
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The head, the feed and the prediction, by what their parameters are counted to."""
+        head, parts = self.head, {"e_dor": self.feed, "prediction": self.prediction}
+        named = {"e_act" if head.expert == ACT else "head": head, **parts}
+        return {name: part for name, part in named.items() if part is not None}
+
+    @property
+    def copied(self) -> Mapping[str, str]:
+        """Layers of the feed -> those of what E_dor starts from, whose weights they start with."""
+        return self.feed.copied(self.dorsal_init) if self.feed else {}
+
+    @property
+    def reads_latents(self) -> bool:
+        """Whether there is a VAE."""
+        return any(part.reads_latents for part in self.parts.values())
 
     @property
     def generator(self) -> GeneratorConfig:

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from uamsim.models.config import GeneratorConfig
 from uamsim.models.flow import LatentIO, goal_start, interpolate, sample_image_time
 from uamsim.models.segments import Layout
-from uamsim.models.sequence import DOR, dorsal_segments, run_layout, sample_goal
+from uamsim.models.sequence import dorsal_segments, run_layout, sample_goal
 from uamsim.models.state import assign
 from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.vae import VAE
-from uamsim.models.vlm import SEM, VLM, Prompts
+from uamsim.models.vlm import VLM, Prompts
+from uamsim.models.wiring import DOR, SEM, picture
 
 
 class Generator(nn.Module):
@@ -57,9 +58,9 @@ class Generator(nn.Module):
 
     def layout(self, num_text: int, *, staged: bool = False) -> Layout:
         """V, L, C, G_t; ``staged`` as for ``dorsal_segments``."""
-        length = self.config.vae.num_tokens
-        pictures = dorsal_segments({"C": length, "G_t": length}, self.vlm.num_marks, staged=staged)
-        segments = (*self.vlm.segments(num_text), *pictures)
+        pictures = [picture(kind, self.config.vae.num_tokens) for kind in ("C", "G_t")]
+        marked = dorsal_segments(pictures, self.vlm.num_marks, staged=staged)
+        segments = (*self.vlm.segments(num_text), *marked)
         return Layout(segments, self.config.dorsal_sees_text, self.vlm.prefix)
 
     def _sem_inputs(self, images: Tensor, instructions: Sequence[str]) -> tuple[Tensor, Prompts]:

@@ -8,6 +8,7 @@ from uamsim.errors import ConfigError
 from uamsim.models.generator import copy_sem_to_dorsal, is_dorsal
 from uamsim.models.state import Selected, assign
 from uamsim.models.vla import VLA
+from uamsim.models.wiring import DOR
 
 
 def init_from(
@@ -29,17 +30,22 @@ def init_from(
         ConfigError: weights that this variant needs were not given.
     """
     assign(dict(model.vlm.sem_parameters()), vlm_state, "E_sem")
-    if model.config.dorsal_input == "vae":
+    if model.config.reads_latents:
         if vae_state is None:
-            raise ConfigError("E_dor reads VAE tokens, so vae_state is needed; got None.")
+            raise ConfigError("this variant has a VAE, so vae_state is needed; got None.")
         assign(model.vae.state_dict(), vae_state, "the VAE")
     if model.config.dorsal_init == "vlm":
         copy_sem_to_dorsal(model.vlm)
-        if model.config.dorsal_input == "vit":
-            connector = dict(model.dorsal_connector.named_parameters())
-            assign(connector, dict(model.vlm.connector.named_parameters()), "E_dor's connector")
+        for layer, source in model.config.copied.items():
+            ours, theirs = model.get_submodule(layer), model.vlm.get_submodule(source)
+            assign(ours.state_dict(), theirs.state_dict(), f"E_dor's {layer}")
     elif model.config.dorsal_init == "generator":
         if generator_state is None:
             raise ConfigError("E_dor starts from a generator; generator_state is None.")
-        own = {n: p for n, p in model.named_parameters() if is_dorsal(n)}
-        assign(own, Selected(generator_state, is_dorsal), "E_dor")
+        layers = model.config.copied
+
+        def taken(name: str) -> bool:
+            return is_dorsal(name) and (f".{DOR}." in name or name.partition(".")[0] in layers)
+
+        own = {n: p for n, p in model.named_parameters() if taken(n)}
+        assign(own, Selected(generator_state, taken), "E_dor")

@@ -219,7 +219,7 @@ class MoTLayer(nn.Module):
             return {}, new, q[:, :0]
         if keep is not None:
             q = torch.cat([q[:, rows] for rows in global_slices(x, keep)], dim=1)
-            kept = {name: x[name][:, rows] for name, rows in keep.items()}
+            kept = {name: tokens[:, keep[name]] for name, tokens in x.items() if name in keep}
         attended = attend(q, k, v, mask)
         parts = attended.split([tokens.shape[1] for tokens in kept.values()], dim=1)
         out = {

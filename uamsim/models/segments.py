@@ -14,18 +14,16 @@ actions see; S: state; A: noised actions. (UAM, Fig. 7 and section 3.)
 Axes: B batch, T tokens of the sequence.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from uamsim.errors import ConfigError
+from uamsim.models.wiring import Kind, Segment
 
-Kind = Literal["M", "V", "L", "C", "G_t", "G_1", "S", "A"]
-RopeRule = Literal["image", "noise", "text", "grid", "marked"]
 MaskMod = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 VISIBLE: dict[Kind, frozenset[Kind]] = {
@@ -45,36 +43,12 @@ PADDING = -1
 MASKED = -1e9
 
 
-@dataclass(frozen=True, kw_only=True)
-class Segment:
-    """A run of tokens of one kind.
-
-    Attributes:
-        expert: name of the expert whose weights these tokens go through.
-        rope: "text" gives each token an id of its own; "image" one id to all, then advances;
-            "noise" one id to all without advancing, so that the clean copy would reuse it; "grid"
-            three ids by row and column, then advances by the longer side (M-RoPE); "marked" the
-            id of the first segment of the same view, the marks of this picture.
-        causal: tokens see only earlier tokens of their own segment.
-        view: segments of one kind, or of M and V, with the same number are one picture and see
-            one another whatever their order.
-        grid: (h, w) tokens, where the rule is "grid".
-    """
-
-    kind: Kind
-    expert: str
-    length: int
-    rope: RopeRule = "image"
-    causal: bool = False
-    view: int | None = None
-    grid: tuple[int, int] = (0, 0)
-
-
 @dataclass(frozen=True)
 class Layout:
     """Segments in sequence order with the mask and the rotary ids that follow from them.
 
-    A segment sees the kinds of ``VISIBLE``; of its own kind, itself and earlier segments.
+    A segment sees the kinds of ``VISIBLE``, or of its own ``sees``; of its own kind, itself and
+    earlier segments.
 
     Attributes:
         dorsal_sees_text: False takes L away from C, G_t and G_1.
@@ -106,14 +80,30 @@ class Layout:
                 return start
         raise ConfigError(f"{self.segments} has no segment {kind}.")
 
-    def expert_span(self, expert: str) -> slice:
-        """The tokens that go through ``expert``."""
-        kinds: list[Kind] = [s.kind for s in self.segments if s.expert == expert]
-        return self.span(*kinds)
+    def outputs(self, kinds: Mapping[Kind, str]) -> tuple[dict[str, slice], dict[Kind, slice]]:
+        """The run of each expert's tokens in which its first segments of some kinds are.
 
-    def has(self, kind: Kind) -> bool:
-        """Whether there is such a segment."""
-        return any(s.kind == kind for s in self.segments)
+        Args:
+            kinds: kind -> expert.
+
+        Returns:
+            Expert -> run, counted from the end, whatever came before in another pass; kind ->
+            place in that run.
+        """
+        keep: dict[str, slice] = {}
+        places: dict[Kind, slice] = {}
+        for expert in kinds.values():
+            own = [s for s in self.segments if s.expert == expert]
+            starts, total = _starts(own), sum(s.length for s in own)
+            rows = {
+                segment.kind: (start, start + segment.length)
+                for start, segment in reversed(list(zip(starts, own, strict=True)))
+                if kinds.get(segment.kind) == expert
+            }
+            first, last = min(r[0] for r in rows.values()), max(r[1] for r in rows.values())
+            keep[expert] = slice(first - total, last - total or None)
+            places |= {kind: slice(a - first, b - first) for kind, (a, b) in rows.items()}
+        return keep, places
 
     @cached_property
     def _tables(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -135,7 +125,7 @@ class Layout:
             return j <= i or (query.view is not None and query.view == key.view)
         if query.kind in PICTURES and key.kind == "L" and not self.dorsal_sees_text:
             return False
-        return key.kind in VISIBLE[query.kind]
+        return key.kind in (VISIBLE[query.kind] if query.sees is None else query.sees)
 
     def mask_mod(self, docs_BT: Tensor | None = None) -> MaskMod:
         """The mask as a function of (batch, head, query, key) indices, as flex attention takes it.

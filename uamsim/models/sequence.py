@@ -4,7 +4,7 @@ Axes: B batch, T tokens, W width, C numbers a latent token.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,10 +15,9 @@ from uamsim.models.config import GoalStart
 from uamsim.models.flow import LatentIO, goal_start, integrate
 from uamsim.models.mot import KVCache, Mask, MoT, MoTOutput, Rotary
 from uamsim.models.packing import pack
-from uamsim.models.segments import Kind, Layout, RopeRule, Segment, additive
-from uamsim.models.vlm import SEM, Prompts
-
-DOR, ACT = "dor", "act"
+from uamsim.models.segments import Layout, additive
+from uamsim.models.vlm import Prompts
+from uamsim.models.wiring import DOR, SEM, Segment
 
 
 def plan(layout: Layout, mot: MoT, prompts: Prompts) -> tuple[Rotary, Tensor]:
@@ -109,31 +108,31 @@ def prefill(mot: MoT, layout: Layout, x: Mapping[str, Tensor], prompts: Prompts)
 
 
 def dorsal_segments(
-    lengths: Mapping[Kind, int], num_marks: int, *, staged: bool = False
+    pictures: Sequence[Segment], num_marks: int, *, staged: bool = False
 ) -> tuple[Segment, ...]:
-    """Pictures and other tokens of E_dor: C (or D), G_t and G_1.
+    """Pictures that E_dor reads, with the marks around them.
 
     Args:
-        lengths: kind -> tokens, in order.
+        pictures: C, G_t and G_1, or some of them.
         num_marks: text tokens around a picture, which E_sem reads (BAGEL); they share the
             picture's rotary id and see what it sees.
         staged: marks stand before their own picture; else, as for one pass over each expert's
             tokens, before the first.
     """
-    marks: list[Segment] = []
-    pictures: list[Segment] = []
-    for view, (kind, length) in enumerate(lengths.items()):
-        rope: RopeRule = "noise" if kind == "G_t" else "image"
-        picture = Segment(kind=kind, expert=DOR, length=length, rope=rope)
-        if num_marks:
-            # Views are numbered from 0, so these pictures are numbered below it.
-            mark = Segment(kind=kind, expert=SEM, length=num_marks, rope=rope, view=-1 - view)
-            marks.append(mark)
-            picture = dataclasses.replace(picture, rope="marked", view=mark.view)
-        pictures.append(picture)
-    if staged and marks:
-        return tuple(part for pair in zip(marks, pictures, strict=True) for part in pair)
-    return (*marks, *pictures)
+    if not num_marks:
+        return tuple(pictures)
+    # Views are numbered from 0, so these pictures are numbered below it.
+    marks = [
+        dataclasses.replace(picture, expert=SEM, length=num_marks, view=-1 - number)
+        for number, picture in enumerate(pictures)
+    ]
+    marked = [
+        dataclasses.replace(picture, rope="marked", view=mark.view)
+        for picture, mark in zip(pictures, marks, strict=True)
+    ]
+    if staged:
+        return tuple(part for pair in zip(marks, marked, strict=True) for part in pair)
+    return (*marks, *marked)
 
 
 def sample_goal(

@@ -12,13 +12,15 @@ from uamsim.models.config import (
     VLAConfig,
     VLMConfig,
 )
+from uamsim.models.wiring import ACT, DOR, SEM
 
 TIME_WIDTH = 256
 TEXT_TOKENS = 16
 """Text assumed in a sample, where FLOPs are asked for."""
 
 
-def _linear(inputs: int, outputs: int, *, bias: bool = True) -> int:
+def linear(inputs: int, outputs: int, *, bias: bool = True) -> int:
+    """Parameters of a linear layer."""
     return inputs * outputs + (outputs if bias else 0)
 
 
@@ -26,7 +28,7 @@ def _expert_layer(backbone: BackboneConfig, expert: ExpertConfig) -> int:
     attn = backbone.heads * backbone.head_dim
     qkv = attn + 2 * backbone.kv_heads * backbone.head_dim
     norms = 2 * expert.width + (2 * backbone.head_dim if expert.qk_norm else 0)
-    projections = _linear(expert.width, qkv, bias=expert.qkv_bias) + attn * expert.width
+    projections = linear(expert.width, qkv, bias=expert.qkv_bias) + attn * expert.width
     return norms + projections + 3 * expert.width * expert.ffn
 
 
@@ -41,17 +43,17 @@ def _stem_widths(vision: VisionConfig) -> list[int]:
 
 def _vision(vision: VisionConfig) -> int:
     if vision.stem == "linear":
-        stem = _linear(3 * vision.patch**2, vision.width, bias=vision.stem_bias)
+        stem = linear(3 * vision.patch**2, vision.width, bias=vision.stem_bias)
     else:
         widths = _stem_widths(vision)
-        stem = sum(_linear(9 * a, b) for a, b in itertools.pairwise(widths))
+        stem = sum(linear(9 * a, b) for a, b in itertools.pairwise(widths))
     norm = vision.width * (1 if vision.norm == "rms" else 2)
     block = (
         2 * norm
-        + _linear(vision.width, 3 * vision.width)
-        + _linear(vision.width, vision.width)
-        + _linear(vision.width, vision.ffn * (2 if vision.mlp == "swiglu" else 1))
-        + _linear(vision.ffn, vision.width)
+        + linear(vision.width, 3 * vision.width)
+        + linear(vision.width, vision.width)
+        + linear(vision.width, vision.ffn * (2 if vision.mlp == "swiglu" else 1))
+        + linear(vision.ffn, vision.width)
     )
     return stem + _position_table(vision) + vision.depth * block + norm
 
@@ -61,11 +63,12 @@ def _position_table(vision: VisionConfig) -> int:
     return rows * columns * vision.width if vision.positions == "learned" else 0
 
 
-def _connector(vision: VisionConfig, width: int) -> int:
+def connector(vision: VisionConfig, width: int) -> int:
+    """Parameters of what stands between the ViT and an expert of ``width``."""
     inputs = vision.merge**2 * vision.width
     hidden = inputs if vision.connector == "merger" else width
-    second = 0 if vision.connector == "linear" else _linear(hidden, width)
-    return _linear(inputs, hidden) + second + (width if vision.connector_norm else 0)
+    second = 0 if vision.connector == "linear" else linear(hidden, width)
+    return linear(inputs, hidden) + second + (width if vision.connector_norm else 0)
 
 
 def _vlm(config: VLMConfig) -> int:
@@ -74,7 +77,7 @@ def _vlm(config: VLMConfig) -> int:
     return (
         embeddings
         + _vision(config.vision)
-        + _connector(config.vision, width)
+        + connector(config.vision, width)
         + _expert(config.backbone, config.expert)
     )
 
@@ -84,55 +87,36 @@ def _vae(config: VAEConfig) -> int:
     if config.kind == "flux":
         return _flux_vae(config)
     widths, latent, last = config.widths, config.latent_channels, config.widths[-1]
-    down = sum(
-        _linear(16 * a, b) for a, b in zip((3, *widths[:-1]), widths, strict=True)
-    ) + _linear(9 * last, last)
-    up = sum(_linear(9 * a, 4 * b) for a, b in zip(widths[::-1], (*widths[-2::-1], 3), strict=True))
-    return down + _linear(last, 2 * latent) + _linear(9 * latent, last) + up
+    down = sum(linear(16 * a, b) for a, b in zip((3, *widths[:-1]), widths, strict=True)) + linear(
+        9 * last, last
+    )
+    up = sum(linear(9 * a, 4 * b) for a, b in zip(widths[::-1], (*widths[-2::-1], 3), strict=True))
+    return down + linear(last, 2 * latent) + linear(9 * latent, last) + up
 
 
 def _residual(before: int, after: int) -> int:
-    shortcut = _linear(before, after) if before != after else 0
-    return 2 * (before + after) + _linear(9 * before, after) + _linear(9 * after, after) + shortcut
+    shortcut = linear(before, after) if before != after else 0
+    return 2 * (before + after) + linear(9 * before, after) + linear(9 * after, after) + shortcut
 
 
 def _flux_vae(config: VAEConfig) -> int:
     widths, latent = config.widths, config.latent_channels
     first, last = widths[0], widths[-1]
-    middle = 2 * _residual(last, last) + 2 * last + 4 * _linear(last, last)
+    middle = 2 * _residual(last, last) + 2 * last + 4 * linear(last, last)
     down = sum(_residual(a, b) + _residual(b, b) for a, b in itertools.pairwise((first, *widths)))
     up = sum(
         _residual(a, b) + 2 * _residual(b, b) for a, b in itertools.pairwise((last, *widths[::-1]))
     )
-    resamplers = sum(_linear(9 * a, a) for a in (*widths[:-1], *widths[1:]))
-    encoder = _linear(27, first) + down + middle + 2 * last + _linear(9 * last, 2 * latent)
-    decoder = _linear(9 * latent, last) + middle + up + 2 * first + _linear(9 * first, 3)
+    resamplers = sum(linear(9 * a, a) for a in (*widths[:-1], *widths[1:]))
+    encoder = linear(27, first) + down + middle + 2 * last + linear(9 * last, 2 * latent)
+    decoder = linear(9 * latent, last) + middle + up + 2 * first + linear(9 * first, 3)
     return encoder + decoder + resamplers
 
 
-def _latent_io(token_dim: int, width: int) -> int:
-    time = _linear(TIME_WIDTH, width) + _linear(width, width)
-    return _linear(token_dim, width) + time + _linear(width, token_dim)
-
-
-def _action_io(config: VLAConfig) -> int:
-    width = config.action.width
-    inputs = _linear(config.proprio_dim, width) + _linear(config.action_dim, width)
-    time = _linear(2 * width, width) + _linear(width, width)
-    return inputs + time + _linear(width, config.action_dim)
-
-
-def _mlp(width: int, outputs: int) -> int:
-    return (
-        _linear(width, width // 2) + _linear(width // 2, width // 4) + _linear(width // 4, outputs)
-    )
-
-
-def _mlp_head(config: VLAConfig) -> int:
-    width, grippers = config.vlm.expert.width, len(config.gripper_dims)
-    trunk = _linear(width, width // 2) + _linear(width // 2, config.mlp_width)
-    arms = _mlp(config.mlp_width, config.chunk * (config.action_dim - grippers))
-    return width + trunk + arms + _mlp(config.mlp_width, config.chunk * grippers)
+def latent_io(token_dim: int, width: int) -> int:
+    """Parameters of what stands between latents and the dorsal expert."""
+    time = linear(TIME_WIDTH, width) + linear(width, width)
+    return linear(token_dim, width) + time + linear(width, token_dim)
 
 
 def count_parameters(config: ModelConfig) -> dict[str, int]:
@@ -142,42 +126,37 @@ def count_parameters(config: ModelConfig) -> dict[str, int]:
         parts["vae"] = _vae(config)
     elif isinstance(config, VLMConfig):
         parts["e_sem"] = _vlm(config)
-    else:
-        backbone = config.vlm.backbone
+    elif isinstance(config, GeneratorConfig):
+        io = latent_io(config.vae.token_dim, config.dorsal.width)
         parts["e_sem"] = _vlm(config.vlm)
-        if isinstance(config, GeneratorConfig) or config.has_dorsal:
-            parts["e_dor"] = _expert(backbone, config.dorsal) + _dorsal_io(config)
-        if isinstance(config, GeneratorConfig) or config.dorsal_input == "vae":
-            parts["vae"] = _vae(config.vae)
-        if isinstance(config, VLAConfig) and config.action_head == "mlp":
-            parts["head"] = _mlp_head(config)
-        elif isinstance(config, VLAConfig):
-            parts["e_act"] = _expert(backbone, config.action) + _action_io(config)
+        parts["e_dor"] = _expert(config.vlm.backbone, config.dorsal) + io
+        parts["vae"] = _vae(config.vae)
+    else:
+        parts |= _vla(config)
     return parts | {"total": sum(parts.values())}
 
 
-def _dorsal_io(config: GeneratorConfig | VLAConfig) -> int:
-    if isinstance(config, GeneratorConfig) or config.dorsal_input == "vae":
-        return _latent_io(config.vae.token_dim, config.dorsal.width)
-    if config.dorsal_input == "vit":
-        return _connector(config.vlm.vision, config.dorsal.width)
-    return config.num_queries * config.dorsal.width
+def _vla(config: VLAConfig) -> dict[str, int]:
+    own = {name: part.num_parameters for name, part in config.parts.items() if part.num_parameters}
+    for name, expert in (("e_dor", config.dorsal), ("e_act", config.action)):
+        if name in own:
+            own[name] += _expert(config.vlm.backbone, expert)
+    vae = {"vae": _vae(config.vae)} if config.reads_latents else {}
+    return {"e_sem": _vlm(config.vlm), **own, **vae}
 
 
 def _sequence(config: VLMConfig | GeneratorConfig | VLAConfig, num_text: int) -> dict[str, int]:
     """Tokens through each expert in one training sample."""
     vlm = config if isinstance(config, VLMConfig) else config.vlm
     views = config.num_views if isinstance(config, VLAConfig) else 1
-    tokens = {"sem": views * vlm.vision.num_tokens + num_text}
+    tokens = {SEM: views * vlm.vision.num_tokens + num_text}
     if isinstance(config, GeneratorConfig):
-        tokens["dor"] = 2 * config.vae.num_tokens
+        tokens[DOR] = 2 * config.vae.num_tokens
     elif isinstance(config, VLAConfig):
-        goals = 2 * config.vae.num_tokens if config.dynamics else 0
-        tokens["dor"] = config.num_dorsal_tokens + goals
-        if config.action_head == "mlp":
-            tokens["sem"] += 1
-        else:
-            tokens["act"] = 1 + config.chunk
+        tokens |= {DOR: config.feed.num_tokens if config.feed else 0, ACT: 0}
+        for part in (config.prediction, config.head):
+            if part:
+                tokens[part.expert] += part.num_tokens
     return tokens
 
 
@@ -195,17 +174,17 @@ def flops_per_sample(config: ModelConfig, num_text: int = TEXT_TOKENS) -> dict[s
     backbone, vision = vlm.backbone, vlm.vision
     views = config.num_views if isinstance(config, VLAConfig) else 1
     tokens = _sequence(config, num_text)
-    weights = {"sem": _expert(backbone, vlm.expert)}
+    weights = {SEM: _expert(backbone, vlm.expert)}
     if not isinstance(config, VLMConfig):
-        weights["dor"] = _expert(backbone, config.dorsal)
+        weights[DOR] = _expert(backbone, config.dorsal)
     if isinstance(config, VLAConfig):
-        weights["act"] = _expert(backbone, config.action)
+        weights[ACT] = _expert(backbone, config.action)
     dense = sum(weights[name] * count for name, count in tokens.items())
-    if isinstance(config, VLAConfig) and config.action_head == "mlp":
-        dense += _mlp_head(config)
+    if isinstance(config, VLAConfig):
+        dense += config.head.num_multiplied
     patches = vision.patch_grid[0] * vision.patch_grid[1]
     dense += views * patches * (_vision(vision) - _position_table(vision))
-    dense += views * vision.num_tokens * _connector(vision, vlm.expert.width)
+    dense += views * vision.num_tokens * connector(vision, vlm.expert.width)
     if isinstance(config, VLMConfig):
         dense += num_text * config.vocab_size * config.expert.width
     total = sum(tokens.values())

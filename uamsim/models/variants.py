@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
-from uamsim.models.config import ActionHead, DorsalInit, DorsalInput, VLAConfig
+from uamsim.models.config import DorsalInit, VLAConfig
 from uamsim.registry import Registry
 
 
@@ -13,10 +13,11 @@ class Variant:
 
     title: str
     summary: str
-    dorsal_input: DorsalInput = "none"
+    dorsal_input: str = "none"
     dorsal_init: DorsalInit = "none"
     dynamics: bool = False
-    action_head: ActionHead = "flow"
+    action_head: str = "flow"
+    predicts: str = "latents"
 
     def apply(self, config: VLAConfig) -> VLAConfig:
         """``config`` turned into this variant, all sizes kept."""
@@ -26,6 +27,7 @@ class Variant:
             dorsal_init=self.dorsal_init,
             dynamics=self.dynamics,
             action_head=self.action_head,
+            predicts=self.predicts,
         )
 
 

@@ -14,11 +14,10 @@ from torch import Tensor, nn
 from uamsim.errors import ConfigError, ShapeError
 from uamsim.models.config import ExpertConfig, VLMConfig
 from uamsim.models.mot import KVCache, MoT, MoTOutput
-from uamsim.models.segments import PADDING, Kind, Layout, RopeRule, Segment, additive
+from uamsim.models.segments import PADDING, Layout, additive
 from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.vision import Connector, VisionTransformer
-
-SEM = "sem"
+from uamsim.models.wiring import SEM, Kind, RopeRule, Segment
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from uamsim.errors import ConfigError
 from uamsim.models.config import VLAConfig
+from uamsim.models.sampling import Sampler
 from uamsim.models.sizes import count_parameters
 from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.vla import VLA
@@ -146,13 +147,13 @@ class Call:
     def __init__(self, spec: LatencySpec, config: VLAConfig) -> None:
         device, dtype = torch.device(spec.device), getattr(torch, spec.dtype)
         tokenizer = Tokenizer.train([spec.instruction], vocab_size=min(config.vlm.vocab_size, 512))
-        self._model = _random_model(config, tokenizer, device, dtype)
+        self._sampler = Sampler(_random_model(config, tokenizer, device, dtype))
         generator = torch.Generator().manual_seed(0)
         height, width = config.vlm.vision.image_size
         size = (spec.batch_size, config.num_views, height, width, 3)
         images = torch.randint(0, 256, size, generator=generator, dtype=torch.uint8)
         noise = torch.randn(spec.batch_size, config.chunk, config.action_dim, generator=generator)
-        goal = self._model.goal_noise_shape
+        goal = self._sampler.model.goal_noise_shape
         self._inputs = (
             images.to(device),
             [spec.instruction] * spec.batch_size,
@@ -161,15 +162,15 @@ class Call:
             None if goal is None else torch.randn(spec.batch_size, *goal, device=device),
         )
         with FlopCounterMode(display=False) as counter:
-            self._model.sample_actions(*self._inputs)
+            self._sampler.sample_actions(*self._inputs)
         self.gflop = counter.get_total_flops() / 1e9
         if spec.compiled:
-            self._model.sampler.compile(device)
+            self._sampler.compile(device)
 
     def __call__(self) -> float:
         """Seconds of one call."""
         started = time.perf_counter()
-        actions = self._model.sample_actions(*self._inputs)
+        actions = self._sampler.sample_actions(*self._inputs)
         if actions.is_cuda:
             torch.cuda.synchronize(actions.device)
         return time.perf_counter() - started

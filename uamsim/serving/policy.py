@@ -19,6 +19,7 @@ from uamsim.data.normalization import Normalizer
 from uamsim.errors import CheckpointError, ConfigError, ShapeError
 from uamsim.models.checkpoint import Checkpoint, load_checkpoint
 from uamsim.models.config import VLAConfig
+from uamsim.models.sampling import Sampler
 from uamsim.models.state import assign
 from uamsim.models.vla import VLA
 from uamsim.models.vlm import VLM
@@ -113,6 +114,7 @@ class VLAPolicy:
             _restore_e_sem(model, loaded, load_checkpoint(e_sem_from), e_sem_from)
         self.model = model.to(device)
         self.model.prompt_multiple = PROMPT_MULTIPLE
+        self._sampler = Sampler(self.model)
 
     def act(self, inputs: Sequence[PolicyInput]) -> Float32[np.ndarray, "B T A"]:
         """See ``Policy.act``.
@@ -121,12 +123,8 @@ class VLAPolicy:
             ShapeError: a picture or ``agent_pos`` that is not what ``spec`` says.
         """
         images, instructions, proprio = self._prepare(inputs)
-        goal_shape = self.model.goal_noise_shape
-        goal_noise = None
-        if goal_shape is not None:
-            goal_noise = self._noise(inputs, GOAL_STREAM, goal_shape)
-        actions = self.model.sample_actions(
-            images, instructions, proprio, self._action_noise(inputs), goal_noise
+        actions = self._sampler.sample_actions(
+            images, instructions, proprio, self._action_noise(inputs), self._goal_noise(inputs)
         )
         targets = self._normalizer.unnormalize(actions.cpu().numpy(), "action")
         if self.spec.control == "relative":
@@ -146,8 +144,8 @@ class VLAPolicy:
     def attention_maps(
         self, inputs: Sequence[PolicyInput]
     ) -> dict[str, Float32[np.ndarray, "B h w"] | None]:
-        """Where the action tokens look in the first camera; see ``VLA.attention_maps``."""
-        maps = self.model.attention_maps(*self._prepare(inputs), self._action_noise(inputs))
+        """Where the action tokens look in the first camera; see ``Sampler.attention_maps``."""
+        maps = self._sampler.attention_maps(*self._prepare(inputs), self._action_noise(inputs))
         return {name: None if m is None else m.cpu().numpy() for name, m in maps.items()}
 
     def predict_goals(self, inputs: Sequence[PolicyInput]) -> UInt8[np.ndarray, "B H W 3"] | None:
@@ -156,12 +154,11 @@ class VLAPolicy:
         Returns:
             None where the variant predicts no picture.
         """
-        shape = self.model.goal_noise_shape
-        if shape is None:
+        if self.model.prediction is None:
             return None
         images, instructions, _ = self._prepare(inputs)
-        noise = self._noise(inputs, GOAL_STREAM, shape)
-        return self.model.predict_goal(images, instructions, noise).cpu().numpy()
+        noise = self._goal_noise(inputs)
+        return self._sampler.predict_goal(images, instructions, noise).cpu().numpy()
 
     def _prepare(self, inputs: Sequence[PolicyInput]) -> tuple[Tensor, list[str], Tensor]:
         """Pictures [B, V, H, W, 3], instructions, normalised proprio [B, P]."""
@@ -188,6 +185,10 @@ class VLAPolicy:
     def _action_noise(self, inputs: Sequence[PolicyInput]) -> Tensor:
         config = self.model.config
         return self._noise(inputs, ACTION_STREAM, (config.chunk, config.action_dim))
+
+    def _goal_noise(self, inputs: Sequence[PolicyInput]) -> Tensor | None:
+        shape = self.model.goal_noise_shape
+        return None if shape is None else self._noise(inputs, GOAL_STREAM, shape)
 
     def _noise(self, inputs: Sequence[PolicyInput], stream: int, shape: tuple[int, int]) -> Tensor:
         """Normal noise [B, *shape] that depends on each input's seed and step alone."""
@@ -220,10 +221,10 @@ def _check_normalizer(checkpoint: Path, normalizer: Normalizer, config: VLAConfi
         raise CheckpointError(
             f"{checkpoint} has a normaliser of {got} dimensions for a model of {wanted}."
         )
-    if config.action_head == "mlp" and normalizer.mode != "quantile":
+    if config.head.normalization == "quantile" and normalizer.mode != "quantile":
         raise CheckpointError(
-            f"{checkpoint} has an MLP head, whose actions lie in [-1, 1], and a normaliser of mode "
-            f"{normalizer.mode!r}; it must be 'quantile'."
+            f"{checkpoint} has the action head {config.action_head!r}, whose actions lie in "
+            f"[-1, 1], and a normaliser of mode {normalizer.mode!r}; it must be 'quantile'."
         )
 
 

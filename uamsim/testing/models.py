@@ -46,10 +46,11 @@ def micro_vla(variant: str, seed: int = 0, **overrides: object) -> VLA:
     """A model whose zero-initialised parts are random too, so that tests see them."""
     vla = VLA(micro_config(variant, **overrides), make_tokenizer(), seed=seed)
     generator = torch.Generator().manual_seed(seed)
-    if vla.config.dorsal_input == "vae":
-        torch.nn.init.normal_(vla.latent.llm2vae.weight, std=0.1, generator=generator)
-    if vla.config.action_head == "mlp":
-        torch.nn.init.normal_(vla.head.token, generator=generator)
+    for name, parameter in vla.named_parameters():
+        if name == "latent.llm2vae.weight":
+            torch.nn.init.normal_(parameter, std=0.1, generator=generator)
+        elif name == "head.token":
+            torch.nn.init.normal_(parameter, generator=generator)
     return vla
 
 

@@ -266,3 +266,31 @@ class RuntimeConfig:
         for name in ("peak_flops", "watch_every", "profile"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """What a run reads.
+
+    Attributes:
+        demonstrations: a folder in the LeRobot layout.
+        cameras: the views that the model sees, in order.
+        vlm: checkpoint that E_sem starts from.
+        vae: checkpoint of the VAE.
+        generator: checkpoint that E_dor starts from in ``gen_init`` and ``uam``.
+        questions: needed where the run has a ``vqa_share`` above 0.
+    """
+
+    demonstrations: Path
+    cameras: tuple[str, ...]
+    vlm: Path
+    vae: Path
+    generator: Path
+    questions: Questions | None = None
+
+    def names(self, config: TuningConfig) -> list[str]:
+        """Of the folders that decide the weights: an artifact store names them by content."""
+        paths = [self.vlm.parent, self.vae.parent, self.generator.parent]
+        if self.questions and config.vqa_share:
+            paths.append(self.questions.root)
+        return [path.name for path in paths]

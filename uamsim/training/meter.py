@@ -4,12 +4,13 @@ import contextlib
 import resource
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
+from uamsim.models.vla import VLA
 from uamsim.training.ranks import gathered
 
 _GIB = 2.0**30
@@ -80,24 +81,12 @@ def _memory_bytes(device: torch.device) -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def expert_of(name: str) -> str:
-    """The expert of a VLA that a parameter belongs to: "e_sem", "e_dor", "e_act" or "head"."""
-    dorsal = ("latent.", "dorsal_connector.", "queries", "vae.")
-    if name.startswith(dorsal) or ".experts.dor." in name or ".norms.dor." in name:
-        return "e_dor"
-    if name.startswith("action.") or ".experts.act." in name or ".norms.act." in name:
-        return "e_act"
-    return "head" if name.startswith("head.") else "e_sem"
-
-
-def by_expert(
-    named_parameters: Iterable[tuple[str, nn.Parameter]],
-) -> dict[str, list[nn.Parameter]]:
-    """A VLA's trainable parameters by ``expert_of``."""
+def by_group(model: VLA) -> dict[str, list[nn.Parameter]]:
+    """Trainable parameters by ``VLA.group_of``."""
     groups: dict[str, list[nn.Parameter]] = {}
-    for name, parameter in named_parameters:
+    for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault(expert_of(name), []).append(parameter)
+            groups.setdefault(model.group_of(name), []).append(parameter)
     return groups
 
 

@@ -33,10 +33,10 @@ from uamsim.models.pretrained.stream import (
 )
 from uamsim.models.pretrained.texts import read_tokenizer
 from uamsim.models.pretrained.vae import load_flux_vae
-from uamsim.models.sequence import DOR
 from uamsim.models.tokenizer import PretrainedTokenizer, Template
 from uamsim.models.vla import VLA
-from uamsim.models.vlm import SEM, VLM
+from uamsim.models.vlm import VLM
+from uamsim.models.wiring import DOR, SEM
 
 WEIGHTS = "ema"
 TEMPLATE = Template(
@@ -189,15 +189,14 @@ def bagel_mapping(config: VLMConfig | GeneratorConfig | VLAConfig) -> dict[str, 
     if isinstance(config, VLMConfig):
         return _sem("", config)
     mapping = _sem("vlm.", config.vlm)
-    origin = config.dorsal_init if isinstance(config, VLAConfig) else "generator"
+    vla = isinstance(config, VLAConfig)
+    origin = config.dorsal_init if vla else "generator"
     if origin in ("vlm", "generator"):
         suffix = "_moe_gen" if origin == "generator" else ""
         depth, theirs = config.vlm.backbone.depth, "language_model.model"
         mapping |= decoder("vlm.mot", theirs, DOR, depth, config.dorsal, suffix)
-    if origin == "generator":
-        mapping |= _latent(config.vae)
-    elif origin == "vlm" and isinstance(config, VLAConfig) and config.dorsal_input == "vit":
-        mapping |= _connector("dorsal_connector")
+    for ours, source in (config.copied if vla else {"latent": "latent"}).items():
+        mapping |= _latent(config.vae) if source == "latent" else _connector(ours)
     return mapping
 
 

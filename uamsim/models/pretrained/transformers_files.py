@@ -11,8 +11,7 @@ from uamsim.errors import CheckpointError
 from uamsim.models.config import GeneratorConfig, VLAConfig, VLMConfig
 from uamsim.models.pretrained.layers import decoder
 from uamsim.models.pretrained.stream import Taken, TensorFiles, linear, read_json, same
-from uamsim.models.sequence import DOR
-from uamsim.models.vlm import SEM
+from uamsim.models.wiring import DOR, SEM
 
 CONFIG = "config.json"
 
@@ -99,9 +98,9 @@ def language(
         taken[f"{ours}head.weight"] = same(f"{root(source, 'lm_head.weight')}lm_head.weight")
     if isinstance(config, VLAConfig) and config.dorsal_init == "vlm":
         taken |= decoder("vlm.mot", decoder_path, DOR, depth, config.dorsal)
-        if config.dorsal_input == "vit":
+        for copy in config.copied:
             for own, layer in connector.items():
-                taken |= linear(f"dorsal_connector.{own}", layer)
+                taken |= linear(f"{copy}.{own}", layer)
     return taken
 
 

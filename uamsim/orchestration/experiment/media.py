@@ -201,7 +201,7 @@ def _attention(context: TrialContext, trial: TrialSpec) -> list[dict[str, Any]]:
 def _goals(context: TrialContext, trial: TrialSpec) -> list[dict[str, Any]]:
     """Predicted goals beside where the expert really was, on scenes of the evaluation."""
     policy = _policy(context, trial, trial.e_sem).policy
-    if trial.e_sem != "unfrozen" or policy.model.goal_noise_shape is None:
+    if trial.e_sem != "unfrozen" or policy.model.prediction is None:
         return []
     shown = []
     folder = context.out / "media" / "goals" / trial.trial_id

@@ -8,7 +8,7 @@ from typing import Any
 from uamsim.orchestration.runs.progress import Report
 from uamsim.orchestration.trials.trial import TrialContext, TrialSpec, load_done, trial_recipe
 from uamsim.storage import write_json
-from uamsim.training.config import Questions
+from uamsim.training.config import Questions, Sources
 
 
 def run_trial(context: TrialContext, trial: TrialSpec, report: Report) -> dict[str, Any]:
@@ -82,18 +82,20 @@ def _tune(context: TrialContext, trial: TrialSpec, report: Report, *, first: boo
         return tune(
             spec.tuning_of(trial.e_sem),
             spec.variant_model(trial.variant, trial.e_sem),
+            Sources(
+                demonstrations=artifacts.demonstrations,
+                cameras=spec.demonstrations.cameras,
+                vlm=artifacts.vlm / "model.safetensors",
+                vae=artifacts.vae / "model.safetensors",
+                generator=artifacts.generator / "model.safetensors",
+                questions=artifacts.vqa
+                and Questions(root=artifacts.vqa, pretraining=spec.pretraining.last_questions()),
+            ),
             e_sem_trainable=trial.e_sem != "frozen",
-            dataset_root=artifacts.demonstrations,
-            cameras=spec.demonstrations.cameras,
-            vlm_path=artifacts.vlm / "model.safetensors",
-            vae_path=artifacts.vae / "model.safetensors",
-            generator_path=artifacts.generator / "model.safetensors",
             out=context.folder(trial),
             seed=trial.seed,
             report=logged,
             on_snapshot=measured,
-            questions=artifacts.vqa
-            and Questions(root=artifacts.vqa, pretraining=spec.pretraining.last_questions()),
             runtime=runtime,
             watch=Watcher(context, log) if runtime.watch_every else None,
         )

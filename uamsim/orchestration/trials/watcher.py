@@ -8,6 +8,7 @@ import torch
 
 from uamsim.data.action_data import ActionDataset
 from uamsim.evaluation.retention import score
+from uamsim.models.sampling import Sampler
 from uamsim.orchestration.trials import measuring
 from uamsim.orchestration.trials.trial import TrialContext
 from uamsim.reporting.tensorboard import TensorBoardLog
@@ -49,13 +50,15 @@ class Watcher:
 
     def _goals(self, model: Any) -> np.ndarray | None:
         """Rows of the picture now, the predicted and the true one, uint8 [H, W, 3]."""
-        shape = model.goal_noise_shape
-        if shape is None:
+        if model.prediction is None:
             return None
         frames, device = self._frames, model.vlm.device
         images = torch.from_numpy(frames["images"]).to(device)
-        noise = torch.randn((NUM_GOALS, *shape), generator=torch.Generator().manual_seed(0))
-        predicted = model.predict_goal(images, frames["instructions"], noise.to(device))
+        noise, shape = None, model.goal_noise_shape
+        if shape is not None:
+            drawn = torch.randn((NUM_GOALS, *shape), generator=torch.Generator().manual_seed(0))
+            noise = drawn.to(device)
+        predicted = Sampler(model).predict_goal(images, frames["instructions"], noise)
         columns = (frames["images"][:, 0], predicted.cpu().numpy(), frames["goal_images"])
         return np.concatenate([np.concatenate(list(column)) for column in columns], axis=1)
 

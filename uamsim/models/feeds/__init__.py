@@ -1,0 +1,1 @@
+"""What the dorsal expert can read: one file each."""

@@ -1,0 +1,1 @@
+"""What can act: one file each."""

@@ -1,0 +1,1 @@
+"""What can be predicted of the goal frame: one file each."""
