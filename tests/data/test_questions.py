@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uamsim.contract import SKILLS, Question, SceneFacts, SceneThing
-from uamsim.data.questions import _INSTRUCTIONS, draw_question, region
+from uamsim.data.questions import INSTRUCTIONS, draw_question, region
 from uamsim.data.vqa import balanced_questions, corpus
 from uamsim.errors import DatasetError, UnknownNameError
 from uamsim.lexicon import LEXICON, entries
@@ -163,7 +163,7 @@ def test_unknown_skill():
 
 
 def test_instructions_are_those_that_demonstrations_say():
-    for task, (english, chinese) in _INSTRUCTIONS.items():
+    for task, (english, chinese) in INSTRUCTIONS.items():
         said = LANGUAGE.sentences.templates
         assert (english, chinese) == (
             said[task, "english", False, False],

@@ -13,6 +13,7 @@ import numpy as np
 
 from uamsim.contract import SceneFacts, SceneThing
 from uamsim.data.questions import (
+    INSTRUCTIONS,
     REGION_X_M,
     TONGUES,
     WORDS,
@@ -22,7 +23,7 @@ from uamsim.data.questions import (
     put_into_words,
     single_things,
 )
-from uamsim.lexicon import INSTRUCTION_TEMPLATES, LEXICON, placement_word
+from uamsim.lexicon import LEXICON, placement_word
 
 _TABLE_M = (0.23, 0.12)
 """Half extents that a moved thing stays in."""
@@ -57,10 +58,7 @@ _WORDS: Mapping[str, Templates] = {
     "region": (("move the {thing} to the {region}",), ("把{thing}移到{region}",)),
     "lies": (("now the {thing} is {on} the {target}",), ("现在{thing}在{target}{on}",)),
     "remove": (("remove the {thing}", "the {thing} is gone"), ("去掉{thing}", "{thing}没有了")),
-    **{
-        task: (INSTRUCTION_TEMPLATES[task, "english"], INSTRUCTION_TEMPLATES[task, "chinese"])
-        for task in ("press_button", "pick_place")
-    },
+    **INSTRUCTIONS,
 }
 """Ways to say each change, in English and in Chinese."""
 

@@ -78,7 +78,7 @@ _TEMPLATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("标签上写着什么？",),
     ),
 }
-_INSTRUCTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+INSTRUCTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "press_button": (
         ("press the {thing}", "push the {thing}", "please press the {thing}"),
         ("按下{thing}", "按一下{thing}", "请按下{thing}"),
@@ -243,7 +243,7 @@ def draft_instruction(
         return None
     english, chinese = (
         tuple(text.replace("{on}", _on(target, tongue)) for text in texts)
-        for tongue, texts in zip(("english", "chinese"), _INSTRUCTIONS[task], strict=True)
+        for tongue, texts in zip(("english", "chinese"), INSTRUCTIONS[task], strict=True)
     )
     draft = Draft(kind="instruction", answer="", slots=slots, templates=(english, chinese))
     return draft, thing, target
