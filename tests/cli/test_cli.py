@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from uamsim.cli import VERBS, main
@@ -84,3 +87,20 @@ def test_errors_of_a_run_become_a_message(monkeypatch, capsys):
     monkeypatch.setattr("uamsim.cli.experiment.main", fail)
     assert main(["experiment", "x"]) == 1
     assert "uamsim experiment: the reason" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("experiment", "dorsal_sweep", "--dry-run"), ("evaluate", "--help"), ("splits", "--help")],
+)
+def test_what_answers_at_once_loads_nothing_large(words):
+    code = f"""
+import contextlib, io, sys
+from uamsim.cli import main
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main({list(words)})
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    large = {"torch", "ray", "mujoco", "av", "cv2", "gymnasium", "matplotlib", "pypinyin"}
+    assert not (large | {"scipy.stats"}) & set(done.stdout.split())

@@ -10,7 +10,8 @@ from PIL import Image
 from uamsim.cli import main
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.orchestration.worlds import split_checks
-from uamsim.orchestration.worlds.split_checks import CheckRequest, check_split
+from uamsim.orchestration.worlds.split_checks import check_split
+from uamsim.orchestration.worlds.split_requests import CheckRequest
 from uamsim.perturbations.axes.scene import CameraPose, Lighting
 from uamsim.perturbations.language.wording import Chinese
 from uamsim.perturbations.splits import GRIDS, SPLITS, find_split

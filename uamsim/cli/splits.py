@@ -7,8 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from uamsim.orchestration.worlds.preview import PreviewRequest, preview_split
-from uamsim.orchestration.worlds.split_checks import CheckRequest, check_split, table_of_checks
+from uamsim.orchestration.worlds.split_requests import CheckRequest, PreviewRequest
 from uamsim.perturbations.axes import AXES
 from uamsim.perturbations.splits import SPLITS
 from uamsim.perturbations.values import to_json
@@ -78,9 +77,13 @@ def main(argv: Sequence[str]) -> int:
         print(f"{table_of_splits()}\n\n{table_of_axes()}")
         return 0
     if isinstance(verb, Check):
+        from uamsim.orchestration.worlds.split_checks import check_split, table_of_checks
+
         checks = check_split(verb.split, verb.request)
         print(table_of_checks(verb.split, checks))
         return 0 if all(check.ok for check in checks) else 1
+    from uamsim.orchestration.worlds.preview import preview_split
+
     print(preview_split(verb.split, verb.request, verb.out))
     return 0
 

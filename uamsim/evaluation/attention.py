@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
@@ -30,6 +29,8 @@ def overlay(
     large = np.asarray(small.resize((width, height), Image.Resampling.BICUBIC))
     span = float(large.max() - large.min())
     unit = (large - large.min()) / span if span > 0 else np.zeros_like(large)
+    import matplotlib
+
     colours = matplotlib.colormaps["jet"](unit)[..., :3] * 255
     return np.rint((1 - alpha) * image + alpha * colours).astype(np.uint8)
 

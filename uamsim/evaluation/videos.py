@@ -5,12 +5,9 @@ from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 
-import av
-import matplotlib
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
-from pypinyin import lazy_pinyin
 
 from uamsim.contract import EpisodeRecord
 from uamsim.errors import ConfigError, ShapeError
@@ -57,6 +54,8 @@ def chinese_font_path() -> Path | None:
 
 @lru_cache(maxsize=8)
 def _font(size: int, path: Path | None) -> ImageFont.FreeTypeFont:
+    import matplotlib
+
     fallback = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     return ImageFont.truetype(str(path or fallback), size)
 
@@ -70,6 +69,8 @@ def printable(text: str, *, has_chinese_font: bool) -> str:
     """The text, or with its Chinese in pinyin where no font could show it."""
     if text.isascii() or has_chinese_font:
         return text
+    from pypinyin import lazy_pinyin  # its tables take a moment to load
+
     return " ".join(" ".join(lazy_pinyin(text)).split())
 
 
@@ -133,6 +134,8 @@ def write_video(path: Path, clip: Clip, *, fps: int = VIDEO_FPS) -> Path:
 
 
 def _encode(path: Path, frames: Sequence[UInt8[np.ndarray, "H W 3"]], fps: int) -> None:
+    import av
+
     with av.open(str(path), mode="w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=Fraction(fps))
         stream.height, stream.width = frames[0].shape[:2]

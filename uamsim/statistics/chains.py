@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from uamsim.contract import EpisodeRecord, in_a_row
 from uamsim.errors import ConfigError
@@ -99,5 +99,5 @@ def average_length(lengths: Sequence[int], longest: int, *, confidence: float = 
     # One more chain that ends at once or never: chains that end alike still have a variance.
     variance = (count * float(shares.var()) + most) / (count + 1) / count
     effective = max(count, most / variance) if variance > 0 else count
-    low, high = wilson(mean, effective, float(stats.norm.ppf(0.5 + confidence / 2)))
+    low, high = wilson(mean, effective, float(scipy.stats.norm.ppf(0.5 + confidence / 2)))
     return Estimate(value=longest * mean, ci_low=longest * low, ci_high=longest * high, n=count)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from uamsim.errors import ConfigError
 from uamsim.statistics.intervals import Estimate
@@ -41,8 +41,8 @@ def interaction(
     contrast = (d - b) - (c - a)
     if not contrast.any():
         return Estimate(value=0.0, ci_low=0.0, ci_high=0.0, n=lengths[0])
-    low, high = stats.t.interval(
-        confidence, len(contrast) - 1, loc=contrast.mean(), scale=stats.sem(contrast)
+    low, high = scipy.stats.t.interval(
+        confidence, len(contrast) - 1, loc=contrast.mean(), scale=scipy.stats.sem(contrast)
     )
     return Estimate(
         value=float(contrast.mean()),

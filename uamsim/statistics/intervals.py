@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from uamsim.contract import EpisodeRecord
 from uamsim.errors import ConfigError
@@ -73,7 +73,7 @@ def wilson_interval(
     check_share("confidence", confidence)
     if episodes == 0:
         return 0.0, 1.0
-    ci = stats.binomtest(successes, episodes).proportion_ci(confidence, method="wilson")
+    ci = scipy.stats.binomtest(successes, episodes).proportion_ci(confidence, method="wilson")
     return float(ci.low), float(ci.high)
 
 
@@ -142,13 +142,13 @@ def suite_average(
     shrunk = (successes + mean) / (episodes + 1)
     variance = float(np.sum(shrunk * (1 - shrunk) / episodes)) / count**2
     effective = max(plain, mean * (1 - mean) / variance) if variance > 0 else plain
-    low, high = wilson(mean, effective, float(stats.norm.ppf(0.5 + confidence / 2)))
+    low, high = wilson(mean, effective, float(scipy.stats.norm.ppf(0.5 + confidence / 2)))
     if over == "task_population":
         if count < 2:
             return Estimate(value=mean, ci_low=0.0, ci_high=1.0, n=int(episodes.sum()))
         variance = float(np.var(successes / episodes, ddof=1)) / count
         effective = mean * (1 - mean) / variance if variance > 0 else plain
-        quantile = float(stats.t.ppf(0.5 + confidence / 2, count - 1))
+        quantile = float(scipy.stats.t.ppf(0.5 + confidence / 2, count - 1))
         wide = wilson(mean, effective, quantile)
         # Few tasks may agree by chance; what is said of all of them holds of these at least.
         low, high = min(low, wide[0]), max(high, wide[1])

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from uamsim.contract import EpisodeRecord, content_hash
 from uamsim.errors import ConfigError
@@ -78,7 +78,7 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     if min(only_first, only_second) < 0:
         raise ConfigError(f"counts of pairs cannot be negative: {only_first}, {only_second}.")
     discordant = only_first + only_second
-    return float(stats.binomtest(only_first, discordant).pvalue) if discordant else 1.0
+    return float(scipy.stats.binomtest(only_first, discordant).pvalue) if discordant else 1.0
 
 
 def paired_difference(
@@ -122,7 +122,7 @@ def paired_difference(
     centre = float(sums.sum() / counts.sum())
     # Of a ratio of two sums over clusters; of single pairs it is Bonett and Price's.
     deviation = float(np.linalg.norm(sums - centre * counts) / counts.sum())
-    half = float(stats.norm.ppf(0.5 + confidence / 2)) * deviation
+    half = float(scipy.stats.norm.ppf(0.5 + confidence / 2)) * deviation
     value = float(gaps.mean())
     return Estimate(
         value=value,

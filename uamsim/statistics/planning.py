@@ -8,8 +8,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy import stats
 
 from uamsim.errors import ConfigError
 from uamsim.statistics.intervals import check_share
@@ -151,15 +151,17 @@ def _likely(n: int, p: float) -> Float[np.ndarray, " K"]:
 def _mcnemar_power(n: int, discordance: float, difference: float, alpha: float) -> float:
     discordant = _likely(n, discordance)
     # Most losses that a number of discordant pairs may have and still be significant.
-    most = stats.binom.ppf(alpha / 2, discordant, 0.5)
-    most = most - (stats.binom.cdf(most, discordant, 0.5) > alpha / 2)
+    most = scipy.stats.binom.ppf(alpha / 2, discordant, 0.5)
+    most = most - (scipy.stats.binom.cdf(most, discordant, 0.5) > alpha / 2)
     win = (discordance + difference) / (2 * discordance)
-    found = stats.binom.cdf(most, discordant, 1 - win) + stats.binom.cdf(most, discordant, win)
-    return float(stats.binom.pmf(discordant, n, discordance) @ found)
+    found = scipy.stats.binom.cdf(most, discordant, 1 - win) + scipy.stats.binom.cdf(
+        most, discordant, win
+    )
+    return float(scipy.stats.binom.pmf(discordant, n, discordance) @ found)
 
 
 def _newcombe_power(n: int, first: float, second: float, alpha: float) -> float:
-    z2 = float(stats.norm.ppf(1 - alpha / 2)) ** 2
+    z2 = float(scipy.stats.norm.ppf(1 - alpha / 2)) ** 2
 
     def wilson(p: Float[np.ndarray, " K"]) -> tuple[Float[np.ndarray, " K"], ...]:
         centre = (p + z2 / (2 * n)) / (1 + z2 / n)
@@ -172,5 +174,5 @@ def _newcombe_power(n: int, first: float, second: float, alpha: float) -> float:
     gap = (y[None, :] - x[:, None]) / n
     higher = gap > np.hypot(below_y[None, :], above_x[:, None])
     lower = -gap > np.hypot(below_x[:, None], above_y[None, :])
-    chance_x, chance_y = stats.binom.pmf(x, n, first), stats.binom.pmf(y, n, second)
+    chance_x, chance_y = scipy.stats.binom.pmf(x, n, first), scipy.stats.binom.pmf(y, n, second)
     return float(chance_x @ (higher | lower) @ chance_y)

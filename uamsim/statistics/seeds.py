@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from uamsim.statistics.intervals import Estimate
 
@@ -14,7 +14,9 @@ def over_seeds(values: Sequence[float], *, confidence: float = 0.95) -> Estimate
     n, mean = len(values), float(np.mean(values))
     if n < 2:
         return Estimate(value=mean, ci_low=-math.inf, ci_high=math.inf, n=n)
-    half = float(stats.t.ppf(0.5 + confidence / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
+    half = float(
+        scipy.stats.t.ppf(0.5 + confidence / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n)
+    )
     return Estimate(value=mean, ci_low=mean - half, ci_high=mean + half, n=n)
 
 

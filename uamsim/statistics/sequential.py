@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy import optimize, special
 
 from uamsim.statistics.intervals import check_share
 
@@ -51,7 +51,7 @@ def log_wealth(
         + counts[1] * np.log1p(-shares * difference)
         + counts[2] * np.log1p(-_BETS_U)
     )
-    return np.asarray(special.logsumexp(logs, axis=-1) - np.log(len(_BETS_U)))
+    return np.asarray(scipy.special.logsumexp(logs, axis=-1) - np.log(len(_BETS_U)))
 
 
 @dataclass(kw_only=True)
@@ -154,4 +154,4 @@ class SequentialComparison:
 
         if excess(-1 + _EDGE) <= 0:
             return -1.0
-        return float(optimize.root_scalar(excess, bracket=(-1 + _EDGE, 1 - _EDGE)).root)
+        return float(scipy.optimize.root_scalar(excess, bracket=(-1 + _EDGE, 1 - _EDGE)).root)

@@ -20,11 +20,11 @@ def fit_to_weights(spec: SpecT) -> SpecT:
     Raises:
         CheckpointError: the weights are missing, or of no family that is known.
     """
+    if isinstance(spec, LatencySpec) or not spec.init:
+        return spec
     from uamsim.models.pretrained.families import family_of
     from uamsim.models.pretrained.stream import find_folder
 
-    if isinstance(spec, LatencySpec) or not spec.init:
-        return spec
     folder = find_folder(spec.init)
     model = family_of(folder).config(folder, spec.model)
     vocab_size = model.vlm.vocab_size

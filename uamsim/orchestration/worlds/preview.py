@@ -12,46 +12,14 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from uamsim.contract import canonical_json
-from uamsim.errors import ConfigError, StorageError
+from uamsim.errors import StorageError
 from uamsim.evaluation.videos import chinese_font_path, label_font, printable
+from uamsim.orchestration.worlds.split_requests import PreviewRequest
 from uamsim.perturbations.splits import find_split
 from uamsim.perturbations.values import to_json
 from uamsim.worlds import resolve_environment, world_of
 
 _MARGIN = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class PreviewRequest:
-    """What a preview shows.
-
-    Attributes:
-        env: a task of the world, such as "pick_place", or an environment id.
-        episodes: how many scenes.
-        columns: scenes side by side.
-        seed: of the first.
-        image_size: (H, W) of each picture.
-        camera: which one; None takes the world's own for videos.
-        render_profile: how pictures are drawn; None takes the world's finest.
-    """
-
-    env: str = "pick_place"
-    episodes: int = 9
-    columns: int = 3
-    seed: int = 0
-    image_size: tuple[int, int] = (300, 400)
-    camera: str | None = None
-    render_profile: str | None = None
-
-    def __post_init__(self) -> None:
-        """Checks the numbers.
-
-        Raises:
-            ConfigError: not at least one.
-        """
-        for name in ("episodes", "columns"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
 
 
 @dataclass(frozen=True, kw_only=True)

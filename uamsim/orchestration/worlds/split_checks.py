@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from uamsim.data.config import DemonstrationConfig
-from uamsim.errors import ConfigError
 from uamsim.evaluation.experts import ExpertEpisode, play_expert, play_experts
+from uamsim.orchestration.worlds.split_requests import CheckRequest
 from uamsim.perturbations.axes import AXES
 from uamsim.perturbations.leaks import Episode, check_leaks
 from uamsim.perturbations.splits import SPLITS, find_split
@@ -16,37 +16,6 @@ from uamsim.worlds import resolve_environment
 
 SOLVABLE_SHARE = 0.9
 """Share of its in-domain success that an expert must keep on a split."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckRequest:
-    """What is checked.
-
-    Attributes:
-        env: tasks, such as "pick_place", or environment ids.
-        episodes: of the expert, in domain and on the split, from the same seeds.
-        training_episodes: that are searched for what is held out, from the demonstrations' seeds.
-        seed: first of the split's seeds.
-        workers: processes.
-    """
-
-    env: tuple[str, ...] = ("press_button", "pick_place")
-    episodes: int = 50
-    training_episodes: int = 300
-    seed: int = 2_000_000
-    workers: int = 1
-
-    def __post_init__(self) -> None:
-        """Checks the numbers.
-
-        Raises:
-            ConfigError: not at least one, or no environment.
-        """
-        for name in ("episodes", "training_episodes", "workers"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
-        if not self.env:
-            raise ConfigError("env must name at least one task, such as pick_place.")
 
 
 @dataclass(frozen=True, kw_only=True)

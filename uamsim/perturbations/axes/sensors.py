@@ -9,9 +9,8 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
@@ -27,9 +26,6 @@ much each time; the last three span ImageNet-C's Gaussian noise (Hendrycks and D
 BLUR = (0.0, 0.004, 0.008, 0.013, 0.018, 0.026)
 """Standard deviation for each severity, as a share of the picture's height; at 224 pixels those
 of ImageNet-C's Gaussian blur, 1 to 6 pixels."""
-
-# A picture is too small for OpenCV's threads, which doubled its CPU time; episodes run in parallel.
-cv2.setNumThreads(1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +138,10 @@ class Sensors:
             step: the control step that the picture shows.
             size: (H, W) of what the camera gives.
         """
+        if not self._blur and not self._noise:
+            return picture
         height, width = size
+        cv2 = _opencv()
         if self._blur:
             shrink = self.shrink(height)
             if shrink > 1 and picture.shape[:2] == size:
@@ -163,6 +162,15 @@ class Sensors:
             picture = cv2.add(picture, brighter)
             picture = cv2.subtract(picture, darker, dst=picture)
         return picture
+
+
+@lru_cache(maxsize=1)
+def _opencv() -> Any:
+    import cv2  # takes longer to load than all that is here, and most episodes do without it
+
+    # A picture is too small for its threads, which doubled the CPU time; episodes run in parallel.
+    cv2.setNumThreads(1)
+    return cv2
 
 
 def _gaussian(deviation: float) -> Float32[np.ndarray, " 5"]:
