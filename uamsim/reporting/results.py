@@ -178,7 +178,7 @@ class Results:
     @cached_property
     def splits(self) -> list[str]:
         """Splits that were rolled out, in-domain first."""
-        return self._present("split", [IN_DOMAIN, *self._splits])
+        return self._present("split", list(dict.fromkeys([IN_DOMAIN, *self._splits])))
 
     @cached_property
     def ood_splits(self) -> list[str]:
