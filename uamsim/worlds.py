@@ -381,6 +381,15 @@ def resolve_environment(name: str, others: Iterable[str] = ()) -> str:
     return known[name]
 
 
+def list_suites() -> dict[str, tuple[str, ...]]:
+    """Suite, such as "robotwin16" -> the ids of its environments, of all worlds."""
+    return {
+        suite: tuple(f"{world.package}:{env_id}" for env_id in ids)
+        for world in WORLDS.values()
+        for suite, ids in world.suites.items()
+    }
+
+
 def resolve_environments(words: Sequence[str]) -> dict[str, str]:
     """Environment id -> suite, for worlds (all their tasks), suites, tasks and ids.
 
@@ -390,11 +399,7 @@ def resolve_environments(words: Sequence[str]) -> dict[str, str]:
     Raises:
         UnknownNameError: no world, suite, task or id.
     """
-    suites = {
-        suite: tuple(f"{world.package}:{env_id}" for env_id in ids)
-        for world in WORLDS.values()
-        for suite, ids in world.suites.items()
-    }
+    suites = list_suites()
     found: dict[str, str] = {}
     for word in words:
         if word in WORLDS:

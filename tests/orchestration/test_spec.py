@@ -13,6 +13,7 @@ from uamsim.orchestration.experiments import build_experiment, list_experiments
 from uamsim.orchestration.spec import (
     SCALES,
     VARIANTS,
+    WORLDS,
     DemonstrationConfig,
     ESem,
     ExperimentSpec,
@@ -70,6 +71,46 @@ def test_views_and_cameras_must_agree():
     spec = build_experiment("dorsal_sweep", "debug")
     with pytest.raises(ConfigError, match="num_views"):
         spec.replace(demonstrations=DemonstrationConfig(cameras=("primary", "left_wrist")))
+
+
+@pytest.mark.parametrize(
+    ("world", "task", "expected"),
+    [
+        ("aloha", "stack_cubes", ("ee", 14, 14, (6, 13), 10, "fast")),
+        ("robosuite", "lift", ("ee", 7, 7, (6,), 10, "fast")),
+        ("calvin", "a", ("relative", 7, 15, (6,), 30, "tiny")),
+        ("robotwin", "lift_pot", ("joint", 14, 14, (6, 13), 17, "raster")),
+    ],
+)
+def test_an_experiment_in_another_world_is_what_that_world_says(world, task, expected):
+    spec = build_experiment("dorsal_sweep", "debug").in_world(world, tasks=(task,))
+    data, model = spec.demonstrations, spec.model
+    found = (model.action_dim, model.proprio_dim, model.gripper_dims)
+    assert (data.control, *found, data.fps, data.render_profile) == expected
+    assert data.env_ids == spec.evaluation.env_ids == (WORLDS[world].tasks[task],)
+    assert (model.num_views, data.cameras) == (len(data.cameras), spec.policy_spec.cameras)
+    assert spec.policy_spec.control_hz == WORLDS[world].control_hz
+    assert ExperimentSpec.from_json(spec.to_json()) == spec
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value", "message"),
+    [
+        ("model", "action_dim", 14, r"model\.action_dim is 14, but .*Calvin-A-v0 has 7"),
+        ("demonstrations", "fps", 10, "fps in calvin must be 30"),
+        ("demonstrations", "control", "ee", "unknown control of calvin 'ee'"),
+        ("demonstrations", "cameras", ("primary",), "unknown camera of calvin 'primary'"),
+        ("evaluation", "render_profile", "fast", "unknown render profile of calvin 'fast'"),
+    ],
+)
+def test_what_does_not_fit_the_world_is_an_error_before_anything_is_recorded(
+    part, field, value, message
+):
+    spec = build_experiment("dorsal_sweep", "debug").in_world(
+        "calvin", tasks=("a",), cameras=("static",)
+    )
+    with pytest.raises(UamsimError, match=message):
+        spec.replace(**{part: dataclasses.replace(getattr(spec, part), **{field: value})})
 
 
 def test_unknown_names():

@@ -51,6 +51,7 @@ def parse(words: Sequence[str]) -> "tuple[EvaluationRequest, EvaluationOptions]"
     import tyro
 
     from uamsim.orchestration.evaluate.request import EvaluationOptions, EvaluationRequest
+    from uamsim.worlds import WORLDS, list_suites
 
     here = EvaluationOptions(out=Path("outputs") / "evaluate", workers=os.cpu_count() or 1)
 
@@ -65,7 +66,8 @@ def parse(words: Sequence[str]) -> "tuple[EvaluationRequest, EvaluationOptions]"
         description="Rolls a policy out, or two on the same episodes until one is better, and "
         "leaves ledger.sqlite, results.json, episodes.parquet, rates.parquet, videos and "
         "TensorBoard scalars in OUT. Interrupted or killed, the same command goes on; other "
-        "options add their episodes to the same ledger.",
+        "options add their episodes to the same ledger. "
+        f"Worlds: {', '.join(WORLDS)}. Suites: {', '.join(list_suites())}.",
         args=list(words),
     )
     return command.request, command.options

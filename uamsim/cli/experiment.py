@@ -92,7 +92,7 @@ def listing() -> str:
         [
             "usage: uamsim experiment NAME [--scale debug|tiny|small|paper] [--runner ray|inline]",
             "       [--workers N] [--seeds 0 1 2] [--out DIR] [--resume] [--pretrain]",
-            "       [--init WEIGHTS] [--dry-run]",
+            "       [--init WEIGHTS] [--world WORLD] [--dry-run]",
             "       [any config field by its name, for example --tuning.steps 100]",
             "",
             *(lines or ["  no experiments found"]),
@@ -114,10 +114,15 @@ def parse(name: str, words: Sequence[str]) -> tuple[Options, "ExperimentSpec | L
     from uamsim.orchestration.artifacts.store import default_root
     from uamsim.orchestration.experiments import build_any
     from uamsim.orchestration.runners.names import RUNNERS
-    from uamsim.orchestration.spec import LatencySpec
+    from uamsim.orchestration.spec import ExperimentSpec, LatencySpec
+    from uamsim.worlds import WORLDS, resolve_demonstrated
 
-    scale, rest = _take_scale(words)
+    scale, rest = _take("--scale", DEFAULT_SCALE, words)
+    world, rest = _take("--world", "", rest)
     spec = build_any(name, scale)
+    if world and isinstance(spec, ExperimentSpec):
+        spec = spec.in_world(world, tasks=tuple(resolve_demonstrated(world, ())))
+    folder = "-".join(filter(None, (name, scale, world)))
 
     unnamed = tyro.conf.arg(name="")
     fields = [("options", Annotated[Options, unnamed]), ("spec", Annotated[type(spec), unnamed])]
@@ -125,10 +130,10 @@ def parse(name: str, words: Sequence[str]) -> tuple[Options, "ExperimentSpec | L
     command = tyro.cli(
         command_class,
         prog=f"uamsim experiment {name}",
-        description=f"{spec.summary} Also: --scale debug|tiny|small|paper, which sets the values "
-        "below before they are changed one by one.",
+        description=f"{spec.summary} Also: --scale debug|tiny|small|paper and --world "
+        f"{'|'.join(WORLDS)}, which set the values below before they are changed one by one.",
         default=command_class(
-            options=Options(out=Path("outputs") / f"{name}-{scale}", cache=default_root()),
+            options=Options(out=Path("outputs") / folder, cache=default_root()),
             spec=spec,
         ),
         args=rest,
@@ -146,18 +151,18 @@ def parse(name: str, words: Sequence[str]) -> tuple[Options, "ExperimentSpec | L
     return options, fit_to_weights(command.spec)
 
 
-def _take_scale(words: Sequence[str]) -> tuple[str, list[str]]:
-    """The scale, and the words without it, since it decides all other defaults."""
-    scale, rest = DEFAULT_SCALE, []
+def _take(flag: str, value: str, words: Sequence[str]) -> tuple[str, list[str]]:
+    """A flag's value, and the words without it, for a flag that decides other defaults."""
+    rest = []
     waiting = iter(words)
     for word in waiting:
-        if word == "--scale":
-            scale = next(waiting, "")
-        elif word.startswith("--scale="):
-            scale = word.partition("=")[2]
+        if word == flag:
+            value = next(waiting, "")
+        elif word.startswith(f"{flag}="):
+            value = word.partition("=")[2]
         else:
             rest.append(word)
-    return scale, rest
+    return value, rest
 
 
 def _time(spec: "LatencySpec", options: Options, words: Sequence[str]) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from uamsim.orchestration.worlds.gallery import GalleryRequest, make_gallery
+from uamsim.worlds import WORLDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,8 @@ def main(argv: Sequence[str]) -> int:
         Options,
         prog="uamsim gallery",
         description="Writes a contact sheet (start, middle, end of an expert's episode, all "
-        "cameras) and a video of every task.",
+        "cameras) and a video of every task that has one. "
+        f"Worlds: {', '.join(WORLDS)}.",
         args=list(argv),
     )
     for exhibit in make_gallery(options.world, options.request, options.out):

@@ -313,7 +313,7 @@ class ExperimentSpec:
 
         Args:
             name: of the world.
-            tasks: whose demonstrations are recorded.
+            tasks: whose demonstrations are recorded, of one kind of action.
             test_tasks: that policies are tested on; None takes ``tasks``.
             protocols: under which they are tested, each with all of them.
             cameras: of the policy; None takes the world's usual ones.
@@ -324,14 +324,15 @@ class ExperimentSpec:
             UnknownNameError: no such world, task, protocol, camera or render profile.
             ConfigError: frames that do not fall on actions.
         """
-        world = WORLDS[name]
+        env_ids = tuple(WORLDS[name].find(task) for task in tasks)
+        world = world_of(env_ids[0])
         sizes, defaults = world.sizes(world.control), world.demonstrations
         cameras, profile = cameras or defaults.cameras, render_profile or world.render_profile
         tested = tasks if test_tasks is None else test_tasks
         return self.replace(
             demonstrations=dataclasses.replace(
                 self.demonstrations,
-                env_ids=tuple(world.find(task) for task in tasks),
+                env_ids=env_ids,
                 seed0=defaults.seed0,
                 fps=fps or defaults.fps,
                 cameras=cameras,

@@ -13,7 +13,7 @@ from uamsim.evaluation.config import RolloutUnit
 from uamsim.evaluation.environments import EnvPool, identify
 from uamsim.evaluation.experts import ExpertPlayer
 from uamsim.orchestration.evaluate.request import EvaluationRequest
-from uamsim.orchestration.evaluate.run import plan_jobs
+from uamsim.orchestration.evaluate.run import plan
 from uamsim.orchestration.worlds.collect import CollectionRequest
 from uamsim.worlds import WORLDS, resolve_environments
 from uamsim_envs.robotwin.registration import PAPER_TASKS
@@ -39,8 +39,8 @@ def test_the_paper_s_tasks_are_a_suite() -> None:
 
 def test_an_action_that_takes_its_own_time_has_no_real_time() -> None:
     request = EvaluationRequest(policy="expert", env=(f"{PREFIX}Clean-{TASK}-v0",), realtime=True)
-    with pytest.raises(ConfigError, match="RoboTwin's take as long as the arms need"):
-        plan_jobs(request, [], list(resolve_environments(request.env)))
+    with pytest.raises(ConfigError, match="those of robotwin take as long as each needs"):
+        plan(request, [])
 
 
 @pytest.mark.parametrize("scale", ["debug", "paper"])

@@ -29,10 +29,12 @@ def plan(request: EvaluationRequest, entrants: Sequence[Entrant]) -> list[Rollou
         ConfigError: real time in a world whose actions take as long as they need.
     """
     config = request.config
-    if request.charged and not all(world_of(env_id).control_hz for env_id in config.env_ids):
+    worlds = map(world_of, config.env_ids)
+    untimed = sorted({world.name for world in worlds if world.control_hz is None})
+    if request.charged and untimed:
         raise ConfigError(
             "--realtime needs actions that take a fixed time, in which thinking is counted; "
-            "RoboTwin's take as long as the arms need. Leave --realtime out."
+            f"those of {', '.join(untimed)} take as long as each needs. Leave --realtime out."
         )
     return plan_jobs(config, entrants)
 
