@@ -6,12 +6,14 @@ import pytest
 
 from uamsim.contract import EpisodeRecord
 from uamsim.evaluation.config import EvaluationConfig
-from uamsim.evaluation.entrants import Entrant, control_of, plan_jobs
+from uamsim.evaluation.entrants import Entrant, control_of, not_applicable, plan_jobs
 from uamsim.evaluation.realtime import RealTime
 from uamsim.evaluation.tables import PairedTest, make_tables
 from uamsim.orchestration.evaluate.request import EvaluationRequest
 from uamsim.orchestration.evaluate.run import plan
-from uamsim.testing.envs import REACH_ID
+from uamsim.reporting.controls import not_applicable_remarks
+from uamsim.simulated import SimulatedEnv
+from uamsim.testing.envs import REACH_ID, ReachEnv
 from uamsim.testing.policies import ReachPolicy
 
 POLICY = Entrant(
@@ -31,6 +33,21 @@ CONFIG = EvaluationConfig(
     unit_episodes=4,
     render_profile=None,
 )
+
+
+def test_the_shuffled_control_is_left_out_where_no_other_goal_can_be_told(monkeypatch):
+    everyone = [POLICY, control_of(POLICY, "deaf"), control_of(POLICY, "shuffled")]
+    assert not_applicable([REACH_ID], {"shuffled"}) == []
+    assert len({job.policy for job in plan_jobs(CONFIG, everyone)}) == 3
+    monkeypatch.setattr(ReachEnv, "other_instruction", SimulatedEnv.other_instruction)
+    jobs = plan_jobs(CONFIG, everyone)
+    assert {job.policy for job in jobs} == {"reach", "reach+deaf"}
+    tables = make_tables(everyone, [], {REACH_ID: "s"})
+    (row,) = tables.not_applicable
+    assert (row["control"], row["env_id"]) == ("shuffled", REACH_ID)
+    (remark,) = not_applicable_remarks(tables.not_applicable)
+    assert remark.startswith("The shuffled control is not applicable in")
+    assert make_tables(everyone[:2], [], {REACH_ID: "s"}).not_applicable == []
 
 
 def test_controls_run_a_few_episodes_in_domain_the_first_of_their_policys():

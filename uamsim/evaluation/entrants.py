@@ -1,6 +1,6 @@
 """Who is rolled out, and on what: policies, their controls, and the jobs of an evaluation."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +8,7 @@ from uamsim.contract import IN_DOMAIN, PolicySpec
 from uamsim.evaluation.backends.jobs import PlayerFactory, RolloutJob
 from uamsim.evaluation.config import ControlKind, EvaluationConfig, plan_units
 from uamsim.evaluation.controls import ControlFactory, control_name
-from uamsim.evaluation.environments import identify
+from uamsim.evaluation.environments import has_other_goals, identify
 from uamsim.evaluation.realtime import RealTime
 
 
@@ -68,8 +68,29 @@ def control_of(base: Entrant, kind: ControlKind) -> Entrant:
     return replace(base, name=name, factory=factory, control=kind, beside=base.policy)
 
 
+def not_applicable(
+    env_ids: Sequence[str], controls: Collection[str | None]
+) -> list[dict[str, str]]:
+    """A row for each environment in which one of the controls cannot be run.
+
+    Args:
+        env_ids: where policies are rolled out.
+        controls: beside them.
+    """
+    if "shuffled" not in controls:
+        return []
+    reason = "it does not say what else an episode might ask for"
+    return [
+        {"control": "shuffled", "env_id": env_id, "reason": reason}
+        for env_id in env_ids
+        if not has_other_goals(env_id)
+    ]
+
+
 def plan_jobs(config: EvaluationConfig, entrants: Sequence[Entrant]) -> list[RolloutJob]:
     """Every entrant on its episodes; controls on those of ``in_domain`` alone.
+
+    The shuffled control is left out where an environment does not say what else might be asked for.
 
     Args:
         config: what to run.
@@ -85,6 +106,8 @@ def plan_jobs(config: EvaluationConfig, entrants: Sequence[Entrant]) -> list[Rol
         if entrant.control is not None:
             few = config.control_episodes
             units = plan_units(config, entrant.spec, splits=(IN_DOMAIN,), episodes=few)
+            left_out = {row["env_id"] for row in not_applicable(config.env_ids, [entrant.control])}
+            units = [unit for unit in units if unit.env_id not in left_out]
         jobs += [
             RolloutJob(
                 policy=entrant.policy,

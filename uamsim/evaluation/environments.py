@@ -96,9 +96,27 @@ def identify(units: Sequence[RolloutUnit]) -> list[RolloutUnit]:
     return [replace(unit, world=world) for unit, world in zip(units, worlds, strict=True)]
 
 
+def has_other_goals(env_id: str) -> bool:
+    """Whether the environment says what else an episode might ask for; it is not made for that.
+
+    Raises:
+        UamsimError: as ``find_spec``.
+    """
+    made_by = _made_by(env_id)
+    return (
+        isinstance(made_by, type)
+        and issubclass(made_by, SimulatedEnv)
+        and (made_by.has_other_goals())
+    )
+
+
+def _made_by(env_id: str) -> Any:
+    entry = find_spec(env_id).entry_point
+    return load_env_creator(entry) if isinstance(entry, str) else entry
+
+
 def _world_of(unit: RolloutUnit) -> dict[str, Any] | None:
-    entry = find_spec(unit.env_id).entry_point
-    made_by = load_env_creator(entry) if isinstance(entry, str) else entry
+    made_by = _made_by(unit.env_id)
     # Only worlds with an identity are made here; they start nothing before their first reset.
     if not isinstance(made_by, type) or not issubclass(made_by, SimulatedEnv):
         return None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from uamsim.contract import EpisodeRecord
-from uamsim.evaluation.entrants import Entrant
+from uamsim.evaluation.entrants import Entrant, not_applicable
 from uamsim.evaluation.episode_tables import EPISODES_FILE, episode_rows, write_parquet
 from uamsim.statistics import (
     Comparison,
@@ -57,12 +57,14 @@ class Tables:
         suites: means over the tasks of a suite (``suite_rows``).
         comparisons: entrants beside others on the same episodes (``comparison_rows``).
         chains: tasks done in a row (``chain_rows``).
+        not_applicable: controls that an environment cannot be asked for.
     """
 
     rows: list[Row]
     suites: list[Row]
     comparisons: list[Row]
     chains: list[Row]
+    not_applicable: list[Row]
 
 
 def make_tables(
@@ -91,6 +93,7 @@ def make_tables(
         suites=suite_rows(rows),
         comparisons=comparison_rows(entrants, own, test),
         chains=chain_rows(entrants, own),
+        not_applicable=list(not_applicable(list(suites), {e.control for e in entrants})),
     )
 
 

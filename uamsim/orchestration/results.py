@@ -8,7 +8,7 @@ from uamsim.evaluation.environments import world_rows
 from uamsim.evaluation.tables import Tables
 from uamsim.models.variants import VARIANTS
 from uamsim.perturbations.splits import find_split
-from uamsim.reporting.controls import control_remarks
+from uamsim.reporting.controls import control_remarks, not_applicable_remarks
 from uamsim.reporting.paper import published
 from uamsim.reporting.results import SCHEMA_VERSION
 
@@ -41,6 +41,10 @@ def shared_results(
         "comparisons": tables.comparisons,
         "chains": tables.chains,
         "published": published(tables.chains),
-        "warnings": control_remarks(tables.comparisons, warnings_only=True),
+        "not_applicable": tables.not_applicable,
+        "warnings": [
+            *control_remarks(tables.comparisons, warnings_only=True),
+            *not_applicable_remarks(tables.not_applicable),
+        ],
         "worlds": world_rows([job.unit for job in jobs]),
     }

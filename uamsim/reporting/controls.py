@@ -40,6 +40,14 @@ def control_remarks(
     return remarks
 
 
+def not_applicable_remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each environment in which a control was not run; rows of ``results.json``."""
+    return [
+        f"The {row['control']} control is not applicable in {row['env_id']}: {row['reason']}."
+        for row in rows
+    ]
+
+
 def _is_beaten(row: Mapping[str, Any]) -> bool:
     return row["p_value"] < ALPHA and row["difference"] < 0
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from uamsim.reporting import suites, tables
 from uamsim.reporting.chains import chain_table
 from uamsim.reporting.comparable import world_remarks
-from uamsim.reporting.controls import control_remarks
+from uamsim.reporting.controls import control_remarks, not_applicable_remarks
 from uamsim.reporting.figures import figures
 from uamsim.reporting.findings import find
 from uamsim.reporting.gate import gate_table, gate_verdict
@@ -73,6 +73,7 @@ def _context(results: Results, media: MediaReader) -> dict[str, Any]:
         "counts": [(verdict, counts[verdict]) for verdict in _VERDICTS],
         "remarks": [
             *control_remarks(results.raw["comparisons"], results.policy_title),
+            *not_applicable_remarks(results.raw.get("not_applicable", [])),
             *tables.floor_remarks(results),
         ],
         "modes": results.modes,
