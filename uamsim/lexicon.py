@@ -3,10 +3,8 @@
 Each entry is a colour or a category of thing with its names in English, Chinese and pinyin.
 ``in_action_data`` says whether demonstrations may show it. The vision-language questions know
 every entry of the kinds colour, object, button and target; the difference is what "out of
-distribution" means here. The kinds item and receptacle are the rest of the library of things
-(``uamsim_envs.library``). ``HELD_OUT_PAIRS`` are combinations that demonstrations never show
-although they show both members, ``HELD_OUT_INSTANCES`` shapes of a seen category that they never
-show.
+distribution" means here. The kinds item and receptacle are the rest of what worlds have.
+``HELD_OUT_PAIRS`` are combinations that demonstrations never show although they show both members.
 """
 
 import re
@@ -205,41 +203,6 @@ HELD_OUT_PAIRS: frozenset[tuple[str, str]] = frozenset(
         ("battery", "bowl"),
     }
 )
-
-HELD_OUT_INSTANCES: frozenset[str] = frozenset(
-    {
-        "apple_tall",
-        "banana_long",
-        "lemon_round",
-        "pear_slim",
-        "tomato_ribbed",
-        "pepper_long",
-        "corn_thick",
-        "potato_long",
-        "baozi_tall",
-        "computer_mouse_gaming",
-        "phone_wide",
-        "medicine_box_flat",
-        "toy_car_truck",
-        "sponge_oval",
-        "eraser_block",
-        "marker_thick",
-        "battery_square",
-        "cube_letter",
-        "ball_football",
-        "can_tall",
-        "cone_traffic",
-        "plate_square",
-        "tray_round",
-        "bowl_flared",
-        "cup_tumbler",
-        "box_long",
-        "garbage_can_square",
-        "saucer_square",
-        "flower_pot_square",
-    }
-)
-"""Instances of seen categories (``uamsim_envs.library``) that demonstrations never show."""
 
 
 def entries(kind: Kind, *, in_action_data: bool | None = None) -> list[Entry]:

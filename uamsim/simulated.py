@@ -118,6 +118,14 @@ class SimulatedEnv(gym.Env[Observation, np.ndarray]):
         """Whether this world writes ``other_instruction``; it is asked before one is made."""
         return cls.other_instruction is not SimulatedEnv.other_instruction
 
+    @property
+    def held_out(self) -> frozenset[str]:
+        """Shapes of the present episode's things that demonstrations of these things never show.
+
+        Names as of ``SceneThing.instance``; none in a world with one shape of each category.
+        """
+        return frozenset()
+
     def reads_back(self) -> bool | None:
         """Whether the present instruction, read back, means the present goal.
 

@@ -2,12 +2,14 @@
 
 import copy
 import json
+from collections.abc import Iterator
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
 from uamsim.errors import ConfigError
-from uamsim.lexicon import HELD_OUT_INSTANCES, HELD_OUT_PAIRS, LEXICON, entries
+from uamsim.lexicon import HELD_OUT_PAIRS, LEXICON, entries
 from uamsim.perturbations.axes.objects import (
     PATTERNS,
     Distractors,
@@ -20,12 +22,14 @@ from uamsim.perturbations.axes.objects import (
 )
 from uamsim.perturbations.axes.sensors import STEPS_A_SEVERITY, Latency
 from uamsim.perturbations.distance import SHAPES_FILE, lab
-from uamsim.perturbations.leaks import check_leaks, draw_episodes
+from uamsim.perturbations.leaks import Episode, check_leaks
 from uamsim.perturbations.values import PERTURBATIONS
+from uamsim.simulated import simulated
 from uamsim_envs.aloha.pick_place import AlohaPickPlaceEnv
 from uamsim_envs.aloha.press_button import AlohaPressButtonEnv
 from uamsim_envs.aloha.tasks.pick_place_objects import AlohaPickPlaceObjectsEnv
 from uamsim_envs.aloha.variants import GRASPABLE, pattern_of, resize_slot
+from uamsim_envs.library import INSTANCES
 from uamsim_envs.objects import CATEGORIES
 from uamsim_envs.shape_table import shape_table
 
@@ -219,22 +223,46 @@ def test_what_is_new_in_the_library_is_what_is_asked_for(make, axis):
             new = not (item.instance.in_action_data and LEXICON[item.colour].in_action_data)
             expected = {NovelInstance: named, NovelObject: named, NovelTarget: target}.get(axis)
             assert new == (item is expected)
-        assert (named.instance.name in HELD_OUT_INSTANCES) == (axis is NovelInstance)
+        assert named.instance.held_out == (axis is NovelInstance)
+        assert env.held_out == ({named.instance.name} if axis is NovelInstance else set())
         pair = named.instance.category, target.instance.category
         assert (pair in HELD_OUT_PAIRS) == (axis is NovelPair)
+
+
+def begun(env_id: str, perturbations, seeds) -> Iterator[Episode]:
+    """The first moments of an environment's episodes."""
+    env = gym.make(
+        f"uamsim_envs:uamsim/{env_id}",
+        perturbations=perturbations,
+        cameras=(),
+        image_size=(8, 8),
+        disable_env_checker=True,
+    )
+    for seed in seeds:
+        info = env.reset(seed=seed)[1]
+        yield Episode(
+            goal=info["goal"],
+            scene=info["scene"],
+            instruction=info["instruction"],
+            held_out=simulated(env).held_out,
+        )
+    env.close()
 
 
 @pytest.mark.parametrize(
     "env_id", ["AlohaPickPlace-v0", "AlohaPressButton-v0", "AlohaPickPlaceObjects-v0"]
 )
 def test_leaks_are_looked_for_in_any_environment(env_id):
-    full = f"uamsim_envs:uamsim/{env_id}"
-    look = {"cameras": (), "image_size": (8, 8)}
-    training = draw_episodes(full, (), range(30), **look)
-    report = check_leaks(training, draw_episodes(full, (NovelObject(),), range(5), **look))
+    report = check_leaks(begun(env_id, (), range(30)), begun(env_id, (NovelObject(),), range(5)))
     assert report.ok, report.leaked
     assert report.num_training == 30
     assert sum(report.novel.values()) >= 10
+
+
+def test_a_shape_that_is_held_out_is_found_as_a_leak():
+    leaked = check_leaks(begun("AlohaPickPlaceObjects-v0", (NovelInstance(),), range(5)), ()).leaked
+    assert sum(count for (kind, _), count in leaked.items() if kind == "instance") == 5
+    assert all(INSTANCES[name].held_out for kind, name in leaked if kind == "instance")
 
 
 @pytest.mark.parametrize("world", SLOT)

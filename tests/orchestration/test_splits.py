@@ -13,6 +13,7 @@ from uamsim.orchestration.worlds import split_checks
 from uamsim.orchestration.worlds.split_checks import check_split
 from uamsim.orchestration.worlds.split_requests import CheckRequest
 from uamsim.perturbations.axes.scene import CameraPose, Lighting
+from uamsim.perturbations.language.language import Language
 from uamsim.perturbations.language.wording import Chinese
 from uamsim.perturbations.splits import GRIDS, SPLITS, find_split
 
@@ -102,13 +103,14 @@ def test_check_finds_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(env_id, seeds, split="novel_object", only_reset=True)
 
     def broken(jobs: list[tuple[str, str]], seeds: range, **options: object) -> list:
-        played = [real(env_id, seeds, split=split, only_reset=True) for env_id, split in jobs]
+        (plain, _), (env_id, split) = jobs
+        played = [real(plain, seeds, only_reset=True)]
         for episode in played[0]:
             object.__setattr__(episode.record, "success", True)
-        for episode in played[1]:
+        with monkeypatch.context() as lying:
             text = "press_button the red round button on novel_object"
-            object.__setattr__(episode.record, "instruction", text)
-        return played
+            lying.setattr(Language, "say", lambda *_, **given: text)
+            return [*played, real(env_id, seeds, split=split, only_reset=True)]
 
     monkeypatch.setattr(split_checks, "play_expert", leaky)
     monkeypatch.setattr(split_checks, "play_experts", broken)

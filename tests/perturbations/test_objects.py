@@ -194,7 +194,8 @@ def test_every_kind_of_leak_is_found():
     )
     facts = SceneFacts(things=(apple,))
     assert SceneFacts.from_json(json.loads(json.dumps(facts.to_json()))) == facts
-    assert held_out_in(Episode(goal=goal, scene=facts, instruction="")) == {
+    episode = Episode(goal=goal, scene=facts, instruction="", held_out=frozenset({"apple_tall"}))
+    assert held_out_in(episode) == {
         ("cell", "cube x bowl"),
         ("colour", "cyan"),
         ("instance", "apple_tall"),

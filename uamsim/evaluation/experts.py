@@ -25,6 +25,7 @@ class ExpertEpisode:
         record: the episode.
         goal: the environment's own, for checks of the instruction.
         scene: its facts.
+        held_out: names of its things' shapes that no demonstration shows.
         reset_s: wall time of the reset; that of the steps is in the record.
         reads_back: whether its first instruction, read back, means its goal; None where the
             environment cannot tell.
@@ -33,6 +34,7 @@ class ExpertEpisode:
     record: EpisodeRecord
     goal: Any
     scene: Any
+    held_out: frozenset[str]
     reset_s: float
     reads_back: bool | None = None
 
@@ -91,7 +93,8 @@ def play_one(
     start = time.perf_counter()
     info = next(moments).info
     begun = time.perf_counter()
-    goal, scene, reads_back = info["goal"], info["scene"], world.reads_back()
+    goal, scene = info["goal"], info["scene"]
+    held_out, reads_back = world.held_out, world.reads_back()
     if not only_reset:
         for moment in moments:
             info = moment.info
@@ -109,7 +112,12 @@ def play_one(
         wall_s=time.perf_counter() - begun,
     )
     return ExpertEpisode(
-        record=record, goal=goal, scene=scene, reset_s=begun - start, reads_back=reads_back
+        record=record,
+        goal=goal,
+        scene=scene,
+        held_out=held_out,
+        reset_s=begun - start,
+        reads_back=reads_back,
     )
 
 

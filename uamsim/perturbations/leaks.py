@@ -5,16 +5,12 @@ It works on goal, scene facts and instruction, and so for every environment.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
-
-import gymnasium as gym
 
 from uamsim.contract import Goal, SceneFacts
-from uamsim.lexicon import HELD_OUT_INSTANCES, HELD_OUT_PAIRS, LEXICON, romanise
-from uamsim.perturbations.values import Perturbation
+from uamsim.lexicon import HELD_OUT_PAIRS, LEXICON, romanise
 
 Finding = tuple[str, str]
 """What kind of thing is held out ("cell", "instance", "category", "colour", "word"), and which."""
@@ -28,11 +24,13 @@ class Episode:
         goal: what is asked for, None where there is no task.
         scene: what is on the table.
         instruction: the goal in words.
+        held_out: names of its things' shapes that the world holds out.
     """
 
     goal: Goal | None
     scene: SceneFacts
     instruction: str
+    held_out: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +57,9 @@ class LeakReport:
 
 def held_out_in(episode: Episode) -> frozenset[Finding]:
     """Everything in an episode that demonstrations must never show."""
-    found: set[Finding] = set()
+    found: set[Finding] = {("instance", name) for name in episode.held_out}
     for thing in episode.scene.things:
         found |= _of_names(thing.category, thing.colour)
-        if thing.instance in HELD_OUT_INSTANCES:
-            found.add(("instance", thing.instance))
     goal = episode.goal
     if goal is not None:
         target = () if goal.target is None else (goal.target.category,)
@@ -85,34 +81,6 @@ def check_leaks(training: Iterable[Episode], split: Iterable[Episode]) -> LeakRe
         nums.append(len(found))
     leaked, novel = (dict(sorted(count.items())) for count in counts)
     return LeakReport(num_training=nums[0], num_split=nums[1], leaked=leaked, novel=novel)
-
-
-def draw_episodes(
-    env_id: str,
-    perturbations: Sequence[Perturbation],
-    seeds: Iterable[int],
-    **make_kwargs: Any,
-) -> Iterator[Episode]:
-    """The first moments of an environment's episodes.
-
-    Args:
-        env_id: as Gymnasium takes it.
-        perturbations: of every episode; () is what demonstrations are recorded with.
-        seeds: of the episodes.
-        **make_kwargs: further arguments of the environment, such as a small ``image_size``.
-
-    Raises:
-        ConfigError: the environment cannot carry the perturbations.
-    """
-    env = gym.make(
-        env_id, perturbations=tuple(perturbations), disable_env_checker=True, **make_kwargs
-    )
-    try:
-        for seed in seeds:
-            _, info = env.reset(seed=seed)
-            yield Episode(goal=info["goal"], scene=info["scene"], instruction=info["instruction"])
-    finally:
-        env.close()
 
 
 def _of_names(*names: str) -> set[Finding]:

@@ -209,6 +209,11 @@ class TaskEnv(AlohaEnv):
         """Whether the last stage has held for long enough; an expert may stop then."""
         return self._steps_held >= HOLD_STEPS
 
+    @property
+    def held_out(self) -> frozenset[str]:
+        """See ``SimulatedEnv.held_out``."""
+        return frozenset(i.instance.name for i in self.items.values() if i.instance.held_out)
+
     # Things.
 
     def add_item(self, spec: mujoco.MjSpec, item: Item, *, specular: float = 0.1) -> mujoco.MjsBody:

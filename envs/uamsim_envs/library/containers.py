@@ -122,6 +122,7 @@ def _add_boxes() -> None:
             scale=(0.95, 1.05),
             material=(0.0, 0.2),
             opening=Opening(shape="box", half=(x - t, y - t), floor=0.004, rim=h),
+            held_out=name == "long",
         )
 
 
@@ -193,6 +194,7 @@ def _add_garbage_cans() -> None:
         mass=0.14,
         scale=(0.95, 1.06),
         opening=Opening(shape="box", half=(x - t, x - t), floor=0.006, rim=h),
+        held_out=True,
     )
 
 
@@ -288,6 +290,7 @@ def _add_flower_pots() -> None:
         scale=(0.95, 1.06),
         material=(0.0, 0.3),
         opening=Opening(shape="box", half=(x - t, x - t), floor=soil, rim=h),
+        held_out=True,
     )
 
 

@@ -72,6 +72,7 @@ def _add_apples() -> None:
             mass=0.075,
             material=(0.2, 0.7),
             grasps=((0.45 * h, 0.0), (0.45 * h, _UP)),
+            held_out=name == "tall",
         )
 
 
@@ -119,6 +120,7 @@ def _add_bananas() -> None:
             colours=("yellow", "green"),
             mass=0.06,
             grasps=((0.017, _UP),),
+            held_out=name == "long",
         )
 
 
@@ -192,6 +194,7 @@ def _add_lemons() -> None:
             colours=("yellow", "green"),
             mass=0.06,
             grasps=((0.95 * r, _UP),),
+            held_out=name == "round",
         )
 
 
@@ -234,6 +237,7 @@ def _add_pears() -> None:
             colours=("green", "yellow", "red"),
             mass=0.075,
             grasps=((0.3 * h, 0.0), (0.3 * h, _UP)),
+            held_out=name == "slim",
         )
 
 

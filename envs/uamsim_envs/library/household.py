@@ -77,6 +77,7 @@ def _add_mice() -> None:
             mass=0.07,
             material=(0.2, 0.7),
             grasps=((max(0.5 * h, 0.016), _UP),),
+            held_out=name == "gaming",
         )
 
 
@@ -124,6 +125,7 @@ def _add_phones() -> None:
             mass=0.09,
             material=(0.3, 0.8),
             grasps=((0.017, 0.0),),
+            held_out=name == "wide",
         )
 
 
@@ -168,6 +170,7 @@ def _add_medicine_boxes() -> None:
             mass=0.05,
             material=(0.1, 0.4),
             grasps=((max(z, 0.016), _UP),),
+            held_out=name == "flat",
         )
 
 
@@ -204,6 +207,7 @@ def _add_sponges() -> None:
             friction=1.1,
             material=(0.0, 0.1),
             grasps=((0.5 * h + 0.002, _UP),),
+            held_out=name == "oval",
         )
 
 
@@ -229,6 +233,7 @@ def _add_erasers() -> None:
             friction=1.1,
             material=(0.0, 0.2),
             grasps=((0.017, _UP),),
+            held_out=name == "block",
         )
 
 
@@ -263,6 +268,7 @@ def _add_markers() -> None:
             mass=0.025,
             material=(0.2, 0.7),
             grasps=((0.017, _UP),),
+            held_out=name == "thick",
         )
 
 
@@ -305,6 +311,7 @@ def _add_batteries() -> None:
         mass=0.05,
         material=(0.4, 0.9),
         grasps=((0.5 * h, 0.0), (0.5 * h, _UP)),
+        held_out=True,
     )
 
 
@@ -373,6 +380,7 @@ def _add_cans() -> None:
             mass=0.07,
             material=(0.4, 0.9),
             grasps=((0.45 * h, 0.0), (0.45 * h, _UP)),
+            held_out=name == "tall",
         )
 
 

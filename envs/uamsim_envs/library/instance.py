@@ -9,7 +9,7 @@ import mujoco
 import numpy as np
 
 from uamsim.errors import SceneError
-from uamsim.lexicon import HELD_OUT_INSTANCES, LEXICON
+from uamsim.lexicon import LEXICON
 from uamsim.registry import Registry
 from uamsim_envs.aloha.robot import FINGER_TIP, TABLE_BIT, THING_BIT
 from uamsim_envs.library.shapes import Shape, points, quat, reach
@@ -78,6 +78,7 @@ class Instance:
         material: range of specular.
         grasps: empty for what is not picked.
         opening: for receptacles, where things are put.
+        held_out: whether demonstrations show its category, but never this shape.
     """
 
     name: str
@@ -92,11 +93,12 @@ class Instance:
     material: tuple[float, float]
     grasps: tuple[Grasp, ...]
     opening: Opening | None = None
+    held_out: bool = False
 
     @property
     def in_action_data(self) -> bool:
         """Whether demonstrations may show it: neither it nor its category is held out."""
-        return self.name not in HELD_OUT_INSTANCES and LEXICON[self.category].in_action_data
+        return not self.held_out and LEXICON[self.category].in_action_data
 
 
 INSTANCES: Registry[Instance] = Registry("instance")
@@ -138,6 +140,7 @@ def add(
     material: tuple[float, float] = (0.1, 0.5),
     grasps: Sequence[GraspPoint] = (),
     opening: Opening | None = None,
+    held_out: bool = False,
 ) -> Instance:
     """Registers an instance, with what can be measured on its shapes.
 
@@ -152,6 +155,7 @@ def add(
         material: range of specular.
         grasps: where and in which direction the fingers close.
         opening: for receptacles.
+        held_out: whether demonstrations show its category, but never this shape.
     """
     radius, _, height = reach([shape for shape in shapes if shape.visible])
     return INSTANCES.add(
@@ -169,6 +173,7 @@ def add(
             material=material,
             grasps=tuple(grasp_at(shapes, grasp) for grasp in grasps),
             opening=opening,
+            held_out=held_out,
         ),
     )
 

@@ -70,6 +70,7 @@ def _add_potatoes() -> None:
             mass=0.08,
             material=(0.0, 0.2),
             grasps=((0.85 * r, _UP),),
+            held_out=name == "long",
         )
 
 
@@ -123,6 +124,7 @@ def _add_baozi() -> None:
             mass=0.06,
             material=(0.0, 0.3),
             grasps=((0.45 * h, 0.0), (0.45 * h, _UP)),
+            held_out=name == "tall",
         )
 
 

@@ -72,6 +72,7 @@ def _add_plates() -> None:
         mass=0.12,
         scale=(0.95, 1.1),
         opening=Opening(shape="box", half=(x - 0.005, x - 0.005), floor=0.006, rim=h),
+        held_out=True,
     )
 
 
@@ -119,6 +120,7 @@ def _add_saucers() -> None:
         mass=0.07,
         scale=(0.95, 1.1),
         opening=Opening(shape="box", half=(x - 0.005, x - 0.005), floor=0.0056, rim=h),
+        held_out=True,
     )
 
 
@@ -165,6 +167,7 @@ def _add_trays() -> None:
         mass=0.13,
         scale=(0.95, 1.08),
         opening=Opening(shape="circle", half=(r - 0.006, r - 0.006), floor=0.006, rim=h),
+        held_out=True,
     )
 
 
@@ -204,6 +207,7 @@ def _add_bowls() -> None:
             scale=(0.95, 1.08),
             grasps=_rim_grasps(r - 0.004, h, _SECTORS // 2),
             opening=Opening(shape="circle", half=(r - 0.007, r - 0.007), floor=0.008, rim=h),
+            held_out=name == "flared",
         )
 
 
@@ -246,6 +250,7 @@ def _add_cups() -> None:
             material=(0.3, 0.8),
             grasps=((0.55 * h, _UP), *_rim_grasps(r - 0.002, h, 3, math.pi / 2)[:1]),
             opening=Opening(shape="circle", half=(r - 0.005, r - 0.005), floor=0.006, rim=h),
+            held_out=name == "tumbler",
         )
 
 

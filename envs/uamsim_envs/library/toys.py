@@ -55,6 +55,7 @@ def _add_cubes() -> None:
             colours=_BRIGHT,
             mass=0.06,
             grasps=((max(z, 0.018), 0.0), (max(z, 0.018), _UP)),
+            held_out=name == "letter",
         )
 
 
@@ -102,6 +103,7 @@ def _add_balls() -> None:
             colours=_BRIGHT,
             mass=0.05,
             grasps=((0.95 * r, 0.0), (0.95 * r, _UP)),
+            held_out=name == "football",
         )
 
 
@@ -170,6 +172,7 @@ def _add_cones() -> None:
             colours=_BRIGHT,
             mass=0.05,
             grasps=((max(0.42 * h, 0.022), 0.0), (max(0.42 * h, 0.022), _UP)),
+            held_out=name == "traffic",
         )
 
 
@@ -262,6 +265,7 @@ def _add_cars() -> None:
             mass=0.08,
             material=(0.3, 0.9),
             grasps=((0.018, _UP),),
+            held_out=kind == "truck",
         )
 
 

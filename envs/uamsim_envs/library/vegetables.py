@@ -66,6 +66,7 @@ def _add_tomatoes() -> None:
             mass=0.075,
             material=(0.3, 0.8),
             grasps=((0.45 * h, 0.0), (0.45 * h, _UP)),
+            held_out=name == "ribbed",
         )
 
 
@@ -115,6 +116,7 @@ def _add_peppers() -> None:
             mass=0.07,
             material=(0.3, 0.8),
             grasps=((0.45 * h, math.pi / 4), (0.45 * h, -math.pi / 4)),
+            held_out=name == "long",
         )
 
 
@@ -300,6 +302,7 @@ def _add_corn() -> None:
             colours=("yellow", "white"),
             mass=0.07,
             grasps=((0.95 * r, _UP),),
+            held_out=name == "thick",
         )
 
 

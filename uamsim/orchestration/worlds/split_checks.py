@@ -94,7 +94,12 @@ def _check(
 
 
 def _seen(episode: ExpertEpisode) -> Episode:
-    return Episode(goal=episode.goal, scene=episode.scene, instruction=episode.record.instruction)
+    return Episode(
+        goal=episode.goal,
+        scene=episode.scene,
+        instruction=episode.record.instruction,
+        held_out=episode.held_out,
+    )
 
 
 def _rate(episodes: list[ExpertEpisode]) -> Rate:

@@ -39,7 +39,7 @@ class ObjectPerturbation(Perturbation):
 @register
 @dataclass(frozen=True, kw_only=True)
 class NovelInstance(Switch, ObjectPerturbation):
-    """The named thing has a held-out shape of a seen category (``lexicon.HELD_OUT_INSTANCES``).
+    """The named thing has a held-out shape of a seen category (``SimulatedEnv.held_out``).
 
     For worlds whose categories have several shapes.
     """
