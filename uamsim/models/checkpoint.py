@@ -83,6 +83,14 @@ class Checkpoint:
         """
         return self._build(VAE)
 
+    def build_generator(self) -> Generator:
+        """``build`` where a generator is wanted.
+
+        Raises:
+            CheckpointError: it is of another kind.
+        """
+        return self._build(Generator)
+
     def build_vla(self) -> VLA:
         """``build`` where a VLA is wanted.
 

@@ -3,6 +3,7 @@
 Axes: B batch, V views, T tokens, K actions of a chunk, A action, P proprio, C latent, W width.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from uamsim.contract import ActionBatch
-from uamsim.errors import ShapeError
+from uamsim.errors import ConfigError, ShapeError
 from uamsim.models.batch import VLABatch
 from uamsim.models.config import VLAConfig
 from uamsim.models.segments import Layout
@@ -129,12 +130,17 @@ class VLA(nn.Module):
         predicted = [self.prediction.segment(kind) for kind in goals] if self.prediction else []
         pictures += [segment for segment in predicted if segment.expert == DOR]
         segments = [
-            # An expert's tokens must be adjacent.
             *self.vlm.segments(num_text, config.num_views),
             *(segment for segment in predicted if segment.expert != DOR),
             *dorsal_segments(pictures, self._num_marks, staged=not actions),
             *(self.actor.segments() if actions else ()),
         ]
+        runs = [expert for expert, _ in itertools.groupby(s.expert for s in segments)]
+        if actions and len(runs) > len(set(runs)):
+            raise ConfigError(
+                f"an expert's tokens must follow one another in training; got {' '.join(runs)}. "
+                f"A head on {self.actor.expert!r} needs dorsal_input 'none'."
+            )
         return Layout(tuple(segments), config.dorsal_sees_text, self.vlm.prefix)
 
     @property
