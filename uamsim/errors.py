@@ -1,11 +1,40 @@
 """One class a cause. Every message says what was expected, what came, and what to do."""
 
 import difflib
+import pickle
 from collections.abc import Iterable
+from typing import Any
 
 
 class UamsimError(Exception):
-    """Base of every error that uamsim raises on purpose."""
+    """Base of every error that uamsim raises on purpose.
+
+    Workers send errors to their parent: unlike other exceptions, these keep their cause.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self._made_from(), _sendable(self.__cause__))
+
+    def _made_from(self) -> tuple[Any, ...]:
+        """What its class was called with."""
+        return self.args
+
+
+def _rebuild(
+    cls: type[UamsimError], arguments: tuple[Any, ...], cause: BaseException | None
+) -> UamsimError:
+    error = cls(*arguments)
+    error.__cause__ = cause
+    return error
+
+
+def _sendable(cause: BaseException | None) -> BaseException | None:
+    """The cause, or its text where it does not survive pickling, as some libraries' do not."""
+    try:
+        pickle.loads(pickle.dumps(cause))
+    except Exception:
+        return RuntimeError(f"{type(cause).__name__}: {cause}")
+    return cause
 
 
 class UnknownNameError(UamsimError, KeyError):
@@ -18,9 +47,8 @@ class UnknownNameError(UamsimError, KeyError):
         listing = ", ".join(self.known) or "none"
         super().__init__(f"unknown {kind} {name!r}.{hint} Known: {listing}.")
 
-    def __reduce__(self) -> tuple[type, tuple[str, str, list[str]]]:
-        # Workers send errors to their parent; the default passes the message as "kind".
-        return type(self), (self.kind, self.name, self.known)
+    def _made_from(self) -> tuple[str, str, list[str]]:
+        return self.kind, self.name, self.known
 
     def __str__(self) -> str:
         # KeyError would show the repr of the message.

@@ -13,7 +13,6 @@ import pytest
 from faults import NOISY, make_job, noisy_jobs, table, undisturbed
 from uamsim.errors import ConfigError, TrialError
 from uamsim.evaluation.backends.ledger import Ledger
-from uamsim.serving.batching import Batcher
 from uamsim.testing.policies import BrokenPolicy, Doomed
 
 pytestmark = pytest.mark.slow
@@ -57,7 +56,7 @@ def test_inference_actors_give_the_same_and_may_be_killed(tmp_path: Path):
     from uamsim.evaluation.backends.ray import Inference
 
     doomed = Doomed(folder=str(tmp_path), kill_at=((0, 10), (6, 0)), noise=0.4)
-    inference = Inference(batching=Batcher, max_wait_s=0.02)
+    inference = Inference(max_wait_s=0.02)
     run(tmp_path / "l.sqlite", noisy_jobs(doomed), 3, inference=inference, max_envs=2)
     assert {p.name for p in tmp_path.glob("?-*")} == {"0-10", "6-0"}
     assert table(tmp_path / "l.sqlite") == undisturbed(tmp_path / "whole.sqlite", noisy_jobs())
@@ -69,7 +68,7 @@ def test_an_inference_actor_names_what_is_wrong(tmp_path: Path):
     def sick() -> BrokenPolicy:
         return BrokenPolicy(at_seed=1, noise=0.4)
 
-    inference = Inference(batching=Batcher)
+    inference = Inference()
     with pytest.raises(TrialError, match=r"1 episode.*\n.*seed 1: InvalidActionError"):
         run(tmp_path / "l.sqlite", [make_job(sick, range(3))], 1, inference=inference)
     assert [record.seed for record in table(tmp_path / "l.sqlite")] == [0, 2]

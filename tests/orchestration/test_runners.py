@@ -27,6 +27,7 @@ from uamsim.orchestration.trials.trial import (
     load_done,
     trial_recipe,
 )
+from uamsim.perturbations.splits import SPLITS
 from uamsim.storage import write_json
 from uamsim.training.config import RuntimeConfig
 
@@ -120,7 +121,10 @@ def _answer() -> int:
 
 
 def _complain() -> None:
-    raise TrialError("the reason")
+    try:
+        SPLITS["blu"]
+    except UnknownNameError as error:
+        raise TrialError("the reason") from error
 
 
 @pytest.fixture(scope="module")
@@ -221,8 +225,10 @@ def test_failed_trial_is_tried_again_then_named_then_resumed(tmp_path, make_tune
 @pytest.mark.slow
 def test_calls_give_results_and_errors_as_they_are(make_tune_runner):
     assert make_tune_runner.run_calls({"a": _answer, "b": _answer}) == {"a": 42, "b": 42}
-    with pytest.raises(TrialError, match="the reason"):
+    with pytest.raises(TrialError, match="the reason") as caught:
         make_tune_runner.run_calls({"a": _complain})
+    assert isinstance(caught.value.__cause__, UnknownNameError)
+    assert caught.value.__cause__.name == "blu"
 
 
 def test_inline_calls():
@@ -232,6 +238,19 @@ def test_inline_calls():
 def test_unknown_runner():
     with pytest.raises(UnknownNameError, match="Did you mean 'ray'"):
         make_runner("rai", 1)
+
+
+def test_another_ray_train_is_named_before_a_trial_is_tried(tmp_path, monkeypatch):
+    from uamsim.orchestration.runners import ranks
+    from uamsim.orchestration.runners.tune import TuneRunner
+
+    monkeypatch.delattr("ray.train.v2._internal.execution.worker_group.WorkerGroup")
+    monkeypatch.delitem(sys.modules, ranks.__name__)
+    runner = TuneRunner.__new__(TuneRunner)
+    runner.workers = 2
+    context = dataclasses.replace(_context(tmp_path / "out"), runtime=RuntimeConfig(ranks=2))
+    with pytest.raises(MissingDependencyError, match=r"tested with Ray 2\.60.*leave --ranks out"):
+        _run(runner, context)
 
 
 def test_no_ray_names_the_way_out(monkeypatch):

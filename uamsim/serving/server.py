@@ -23,9 +23,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
+from uamsim.batching import Batcher
 from uamsim.contract import Policy
 from uamsim.errors import ConfigError, PolicyServerError, ProtocolError, UamsimError
-from uamsim.serving.batching import Batcher
 from uamsim.serving.incoming import RequestReader
 from uamsim.serving.protocol import decode, encode
 

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import ray
 from jaxtyping import Float32
 from ray.exceptions import RayTaskError
 
+from uamsim.batching import Batcher
 from uamsim.contract import Policy, PolicyInput, PolicySpec
 from uamsim.errors import ConfigError, UamsimError
 from uamsim.evaluation.backends.jobs import Player, PlayerFactory, RolloutJob
@@ -20,40 +21,16 @@ MAX_LOADED = 8
 _NEVER = 2**31
 
 
-class Answered(Protocol):
-    """What a ``Batching`` answers."""
-
-    @property
-    def actions(self) -> Float32[np.ndarray, "T A"]:
-        """The chunk for one input."""
-        ...
-
-
-class Batching(Protocol):
-    """Gathers requests into calls of a fixed size, as ``serving.batching.Batcher`` does."""
-
-    async def ask(self, item: PolicyInput) -> Answered:
-        """The answer to one input, which may share a call with others."""
-        ...
-
-    def close(self) -> None:
-        """Ends its thread."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Inference:
     """How policies run in actors of their own.
 
     Attributes:
-        batching: makes what gathers requests, from the policy and the keywords ``batch_size``,
-            ``max_wait_s`` and ``num_clients`` (a function).
         num_actors: how many; workers are spread over them.
         gpus_each: GPUs that each of them takes.
         max_wait_s: longest time that a request waits for those of other workers.
     """
 
-    batching: Callable[..., Batching]
     num_actors: int = 1
     gpus_each: float = 0
     max_wait_s: float = 0.005
@@ -71,7 +48,7 @@ class _Inference:
 
     def __init__(self, inference: Inference, num_workers: int) -> None:
         self._inference, self._num_workers = inference, num_workers
-        self._loaded: OrderedDict[str, tuple[Policy, Batching]] = OrderedDict()
+        self._loaded: OrderedDict[str, tuple[Policy, Batcher]] = OrderedDict()
         self._num_asking = 0
 
     async def describe(self, source: "_Source") -> tuple[str, PolicySpec]:
@@ -81,28 +58,28 @@ class _Inference:
     async def act(
         self, source: "_Source", inputs: Sequence[PolicyInput]
     ) -> Float32[np.ndarray, "B T A"]:
-        _, batching = self._load(source)
+        _, batcher = self._load(source)
         self._num_asking += 1
         try:
-            answers = await asyncio.gather(*(batching.ask(item) for item in inputs))
+            answers = await asyncio.gather(*(batcher.ask(item) for item in inputs))
         finally:
             self._num_asking -= 1
         return np.stack([answer.actions for answer in answers])
 
-    def _load(self, source: "_Source") -> tuple[Policy, Batching]:
+    def _load(self, source: "_Source") -> tuple[Policy, Batcher]:
         loaded = self._loaded.pop(source.key, None)
         if loaded is None:
             policy = source.factory()
             if isinstance(policy, Player):
                 raise ConfigError(f"{policy.name!r} plays by itself; run it without inference.")
-            batching = self._inference.batching(
+            batcher = Batcher(
                 policy,
                 batch_size=source.batch_size,
                 max_wait_s=self._inference.max_wait_s,
                 # Once every worker has asked there is nobody left to wait for.
                 num_clients=lambda: 0 if self._num_asking >= self._num_workers else _NEVER,
             )
-            loaded = policy, batching
+            loaded = policy, batcher
         self._loaded[source.key] = loaded
         while len(self._loaded) > MAX_LOADED:
             self._loaded.popitem(last=False)[1][1].close()
@@ -140,13 +117,13 @@ class RemotePolicy:
 
     def __init__(self, actor: Any, source: _Source) -> None:
         self._actor, self._source = actor, source
-        self.name, self.spec = _get(actor.describe.remote(source))
+        self.name, self.spec = get_result(actor.describe.remote(source))
 
     def act(self, inputs: Sequence[PolicyInput]) -> Float32[np.ndarray, "B T A"]:
         """See ``Policy.act``; an input that is given twice, as for padding, is sent once."""
         unique = {id(item): replace(item, info={}) for item in inputs}
         rows = dict(zip(unique, range(len(unique)), strict=True))
-        actions = _get(self._actor.act.remote(self._source, list(unique.values())))
+        actions = get_result(self._actor.act.remote(self._source, list(unique.values())))
         return actions[[rows[id(item)] for item in inputs]]
 
 
@@ -194,11 +171,19 @@ class InferenceActors:
             ray.kill(actor)
 
 
-def _get(reference: Any) -> Any:
+def get_result(reference: Any) -> Any:
+    """What a task or actor of Ray returned, or an error of uamsim's as it was raised there.
+
+    Ray wraps errors that tasks raise; who handles them needs their type and cause.
+
+    Raises:
+        UamsimError: the task did.
+        RayError: it failed in another way, or its worker died.
+    """
     try:
         return ray.get(reference)
     except RayTaskError as error:
         cause = getattr(error, "cause", None)
         if isinstance(cause, UamsimError):
-            raise cause from None
+            raise cause from cause.__cause__
         raise

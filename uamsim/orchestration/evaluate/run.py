@@ -108,12 +108,10 @@ def _backend(options: EvaluationOptions) -> Iterator[RolloutBackend]:
         backend: RolloutBackend = InlineBackend()
     else:
         from uamsim.evaluation.backends.ray import Inference, RayBackend
-        from uamsim.serving.batching import Batcher
 
         inference = None
         if options.inference:
             inference = Inference(
-                batching=Batcher,
                 num_actors=options.inference,
                 gpus_each=options.gpus_per_inference,
                 max_wait_s=options.max_wait_ms / 1000,

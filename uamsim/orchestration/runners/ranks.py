@@ -6,17 +6,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ray
 import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
-from ray.train.v2._internal.constants import RAY_TRAIN_CALLBACKS_ENV_VAR
-from ray.train.v2._internal.execution.callback import ControllerCallback, WorkerGroupCallback
-from ray.train.v2._internal.execution.worker_group import WorkerGroup
 
+from uamsim.errors import MissingDependencyError
 from uamsim.orchestration.runners.base import TrialFunction
 from uamsim.orchestration.runs.progress import FileReport
 from uamsim.orchestration.trials.trial import TrialContext, TrialSpec
 from uamsim.training.ranks import TIMEOUT, training_device
+
+try:
+    # Nothing public tells of a worker group that dies while it starts (see ``GiveBack``).
+    from ray.train.v2._internal.constants import RAY_TRAIN_CALLBACKS_ENV_VAR
+    from ray.train.v2._internal.execution.callback import ControllerCallback, WorkerGroupCallback
+    from ray.train.v2._internal.execution.worker_group import WorkerGroup
+except ImportError as error:
+    raise MissingDependencyError(
+        f"--ranks needs parts of Ray Train's inside, which Ray {ray.__version__} does not have "
+        f"({error}). They were tested with Ray 2.60: pip install 'ray[tune]==2.60.*', or leave "
+        "--ranks out."
+    ) from error
 
 
 class GiveBack(ControllerCallback, WorkerGroupCallback):

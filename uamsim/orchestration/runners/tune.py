@@ -1,14 +1,14 @@
 """Runs trials with Ray Tune, and roll-outs and other calls on Ray workers."""
 
 import functools
+import importlib
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from uamsim import errors
-from uamsim.errors import ConfigError, MissingDependencyError, TrialError, UamsimError
+from uamsim.errors import ConfigError, MissingDependencyError, TrialError
 from uamsim.evaluation.backends.jobs import RolloutBackend
 from uamsim.orchestration.jsonable import to_json
 from uamsim.orchestration.runners.base import TrialFunction, raise_unfinished
@@ -38,6 +38,8 @@ for _name, _value in {
 try:
     import ray
     from ray import tune
+
+    from uamsim.evaluation.backends.inference import get_result
 except ImportError as error:
     raise MissingDependencyError(
         f"--runner ray needs Ray ({error}); install it with `pip install 'ray[tune]>=2.55'`. "
@@ -98,6 +100,9 @@ class TuneRunner:
             raise ConfigError(
                 f"--ranks is {ranks}, but there are {self.workers} workers; raise --workers."
             )
+        if ranks > 1:
+            # Where Ray Train is not as it must be, this says so before a trial is tried.
+            importlib.import_module("uamsim.orchestration.runners.ranks")
         unfinished = [trial for trial in trials if not is_finished(context, trial)]
         if not unfinished:
             return
@@ -170,10 +175,7 @@ class TuneRunner:
         references = {name: remote.remote(call) for name, call in calls.items()}
         results = {}
         for name, reference in references.items():
-            status, value = ray.get(reference)
-            if status != "done":
-                raise _error(status, value)
-            results[name] = value
+            results[name] = get_result(reference)
         return results
 
     def rollout_backend(self) -> RolloutBackend:
@@ -224,17 +226,5 @@ def _dirname(trial: Any) -> str:
     return str(trial.config["trial"]["trial_id"])
 
 
-def _call(call: Callable[[], Any]) -> tuple[str, Any]:
-    """The call's result, or the class and message of an error of uamsim's own.
-
-    Ray wraps errors that tasks raise; the pipeline and its messages need them as they were.
-    """
-    try:
-        return "done", call()
-    except UamsimError as error:
-        return type(error).__name__, str(error)
-
-
-def _error(name: str, message: str) -> UamsimError:
-    cls = getattr(errors, name, UamsimError)
-    return UamsimError(message) if cls is errors.UnknownNameError else cls(message)
+def _call(call: Callable[[], Any]) -> Any:
+    return call()
