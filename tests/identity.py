@@ -246,9 +246,10 @@ def _words_of_calvin() -> Facts:
     scene, tasks = env.reset(seed=0)[1]["scene"], sorted(env.tasks)
 
     def say(rng: np.random.Generator, wording: Any) -> str:
-        given: dict[str, Any] = {"sentences": "training", "wording": wording, "scene": scene}
+        given: dict[str, Any] = {"wording": wording, "scene": scene}
         task = tasks[int(rng.integers(len(tasks)))]
-        return env.instructions.instruction(task, rng=rng, **given)
+        sentence = env.instructions.draw_sentence("training", task, rng)
+        return env.instructions.say(task, sentence, rng=rng, **given)
 
     found = _said(say)
     env.close()

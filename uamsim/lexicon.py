@@ -16,7 +16,6 @@ from typing import Literal, cast
 from uamsim.registry import Registry
 
 Kind = Literal["colour", "object", "button", "target", "item", "receptacle", "fixture"]
-Language = Literal["english", "chinese", "pinyin"]
 Tones = Literal["marks", "numbers", "none"]
 
 
@@ -214,16 +213,6 @@ def entries(kind: Kind, *, in_action_data: bool | None = None) -> list[Entry]:
     ]
 
 
-def word(name: str, language: Language) -> str:
-    """The word for an entry in one language; pinyin keeps its tone marks.
-
-    Raises:
-        UnknownNameError: ``name`` is not in the table.
-    """
-    entry = LEXICON[name]
-    return {"english": entry.english, "chinese": entry.chinese, "pinyin": entry.pinyin}[language]
-
-
 def is_held_out(names: Sequence[str]) -> bool:
     """Whether demonstrations must never show these things together."""
     if any(not LEXICON[name].in_action_data for name in names):
@@ -252,7 +241,9 @@ def romanise(chinese: str, tones: Tones = "none", *, spaced: bool = True) -> str
     return text if spaced else re.sub(r"(?<![?,.:;]) ", "", text)
 
 
-def noun_phrase(category: str, colour: str, language: Language) -> str:
+def noun_phrase(
+    category: str, colour: str, language: Literal["english", "chinese", "pinyin"]
+) -> str:
     """Colour and category as one phrase, for instance "red round button" or "红色圆按钮".
 
     Pinyin comes without tone marks.

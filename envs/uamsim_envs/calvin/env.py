@@ -15,8 +15,7 @@ from uamsim.perturbations.language.others import plainly_named
 from uamsim.perturbations.language.wording import WORDING
 from uamsim.perturbations.values import Composition, Perturbation
 from uamsim_envs.calvin import perturbing
-from uamsim_envs.calvin.instructions import Instructions, Sentences
-from uamsim_envs.calvin.language import BLOCK, GOALS
+from uamsim_envs.calvin.language import BLOCK, GOALS, CalvinLanguage, Half
 from uamsim_envs.calvin.registration import SCENES, SIMULATOR
 from uamsim_envs.calvin.tasks import TASKS, block_of, check_options, check_tasks
 from uamsim_envs.host.client import Host
@@ -43,7 +42,7 @@ class CalvinEnv(HostedEnv):
     Attributes:
         scene: "A", "B", "C" or "D".
         tasks: what an episode draws its task from.
-        instructions: CALVIN's sentences, once there was a reset.
+        instructions: how they are said and read, once there was a reset.
     """
 
     simulator = SIMULATOR
@@ -65,7 +64,7 @@ class CalvinEnv(HostedEnv):
         *,
         scene: str,
         tasks: Sequence[str] | None = None,
-        sentences: Sentences = "training",
+        sentences: Half = "training",
         control: Control = "relative",
         cameras: Sequence[str] = tuple(CAMERAS),
         image_size: tuple[int, int] | None = None,
@@ -96,10 +95,10 @@ class CalvinEnv(HostedEnv):
         """
         if scene not in SCENES:
             raise UnknownNameError("CALVIN scene", scene, SCENES)
-        if sentences not in get_args(Sentences):
-            raise UnknownNameError("sentences", sentences, get_args(Sentences))
+        if sentences not in get_args(Half):
+            raise UnknownNameError("sentences", sentences, get_args(Half))
         self.scene, self.tasks = scene, check_tasks(tasks)
-        self._sentences: Sentences = sentences
+        self._sentences: Half = sentences
         super().__init__(
             label=f"Calvin-{scene}",
             control=control,
@@ -129,7 +128,7 @@ class CalvinEnv(HostedEnv):
             render_profile=self.render_profile,
             image_size=self._image_size,
         )
-        self.instructions = Instructions(said["training"], said["validation"])
+        self.instructions = CalvinLanguage(said["training"], said["validation"])
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -206,9 +205,9 @@ class CalvinEnv(HostedEnv):
         return None if block is None else self._called[block]
 
     def _say(self, task: str, wording: Composition, rng: np.random.Generator) -> str:
-        return self.instructions.instruction(
+        return self.instructions.say(
             task,
-            sentences=self._sentences,
+            self.instructions.draw_sentence(self._sentences, task, rng),
             rng=rng,
             wording=wording,
             scene=self._facts,
@@ -236,7 +235,7 @@ class CalvinEnv(HostedEnv):
         """Whether the present instruction, read without knowing the task, means it."""
         called = {name.removesuffix("_block"): thing for name, thing in self._called.items()}
         try:
-            read = self.instructions.language.read(self._instruction, self._facts, called=called)
+            read = self.instructions.read(self._instruction, self._facts, called=called)
         except ConfigError:
             return False
         return read == self.task

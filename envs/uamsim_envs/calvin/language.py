@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from uamsim_envs.calvin.tasks import COLOURS
 
 BLOCK = "cube"
 """What a block is called in scenes, so that all that is known of cubes holds for it."""
+Half = Literal["training", "validation"]
 SENTENCES = read_sentences(Path(__file__).with_name("sentences.txt"))
 """Ours; CALVIN's own are read from its checkout."""
 DIALECT = Dialect(
@@ -98,33 +100,46 @@ class CalvinLanguage:
     ``Reference`` applies to sentences that name a block by its colour; others stay as they are.
 
     Attributes:
+        own: half -> task -> CALVIN's sentences for it.
         language: what reads and says.
     """
 
-    def __init__(self, sentences: Mapping[str, Sequence[str]]) -> None:
-        """Takes CALVIN's sentences.
+    def __init__(
+        self, training: Mapping[str, Sequence[str]], validation: Mapping[str, str]
+    ) -> None:
+        """Takes what ``host.oracle.annotations`` read.
 
         Args:
-            sentences: task -> all sentences for it, of training and of validation.
+            training: task -> the sentences that demonstrations say.
+            validation: task -> the sentence of CALVIN's evaluation.
 
         Raises:
             UnknownNameError: a task that CALVIN does not have.
             ConfigError: a task without a sentence, or a word that has no translation.
         """
-        for task in sentences:
-            if task not in GOALS:
-                raise UnknownNameError("CALVIN task", task, GOALS)
+        self.own: Mapping[Half, Mapping[str, Sequence[str]]] = {
+            "training": training,
+            "validation": {task: [sentence] for task, sentence in validation.items()},
+        }
         said: list[tuple[str, str]] = []
-        for task, family in FAMILY.items():
-            if not sentences.get(task):
-                raise ConfigError(f"there is no sentence for CALVIN's task {task!r}.")
-            said += [(family, template_of(sentence)) for sentence in sentences[task]]
+        for sentences in self.own.values():
+            for task in {**sentences, **GOALS}:
+                if task not in GOALS:
+                    raise UnknownNameError("CALVIN task", task, GOALS)
+                if not sentences.get(task):
+                    raise ConfigError(f"there is no sentence for CALVIN's task {task!r}.")
+                said += [(FAMILY[task], template_of(sentence)) for sentence in sentences[task]]
         self.language = Language(
             SENTENCES,
             DIALECT,
             goal_first=False,
             heard={"english": _heard("english", said), "chinese": _heard("chinese", [])},
         )
+
+    def draw_sentence(self, half: Half, task: str, rng: np.random.Generator) -> str:
+        """One of CALVIN's own sentences for a task."""
+        choices = self.own[half][task]
+        return choices[int(rng.integers(len(choices)))]
 
     def say(
         self,

@@ -126,7 +126,7 @@ def test_observation_and_info_are_the_contract(scene: str, make: Make) -> None:
     assert info["scene_obs"].shape == (24,)
     assert info["_max_episode_steps"] == 360
     assert "red block" in info["instruction"]
-    assert env.instructions.language.read(info["instruction"]) == info["task"]
+    assert env.instructions.read(info["instruction"]) == info["task"]
     # The blocks' places by name, whatever the scene's order.
     places = {thing.colour: thing.pos_world for thing in info["scene"].things}
     order = {"A": "pink blue red", "B": "red blue pink", "C": "blue red pink", "D": "red blue pink"}
@@ -291,17 +291,18 @@ def test_sentences_are_those_of_the_checkout(make: Make) -> None:
     _, info = env.reset(seed=0, options={"task": "open_drawer"})
 
     def say(*wording: Perturbation) -> str:
-        return env.instructions.instruction(
+        rng = np.random.default_rng(0)
+        return env.instructions.say(
             "open_drawer",
-            sentences="validation",
-            rng=np.random.default_rng(0),
+            env.instructions.draw_sentence("validation", "open_drawer", rng),
+            rng=rng,
             wording=Composition(*wording),
             scene=info["scene"],
         )
 
     assert say() == "pull the handle to open the drawer"
     assert say(Pinyin()) not in said | {say()}
-    assert env.instructions.language.read(say(Pinyin())) == "open_drawer"
+    assert env.instructions.read(say(Pinyin())) == "open_drawer"
 
 
 @sim

@@ -38,8 +38,8 @@ def test_what_is_said_means_the_task(perturbations: Sequence[Perturbation]) -> N
         renamed = task != "open_drawer" and any(isinstance(p, NovelObject) for p in perturbations)
         assert (info["goal"] != GOALS[task]) == renamed
         if not perturbations:
-            assert info["instruction"] in world.instructions._sentences["training"][task]
-    language, other = world.instructions.language, world.other_instruction(np.random.default_rng(0))
+            assert info["instruction"] in world.instructions.own["training"][task]
+    language, other = world.instructions, world.other_instruction(np.random.default_rng(0))
     called = {name.removesuffix("_block"): thing for name, thing in world._called.items()}
     assert language.read(other, world._facts, called=called) not in ("open_drawer", "")
     world._instruction = "push the drawer"
