@@ -285,12 +285,13 @@ def config(name: str, scale: str) -> Facts:
         return found
     for part in ("demonstrations", "vqa", "scene_changes", "model", "pretraining", "tuning"):
         found[part] = content_hash(getattr(spec, part))
+    recipes = stages.recipes(spec)
     for kind in ("demonstrations", "vqa", "vqa_test", "scene_changes", *stages.PRETRAINED):
-        found[f"recipe of {kind}"] = stages.recipe(spec, kind).key
+        found[f"recipe of {kind}"] = recipes[kind].key
     if (name, scale) == ("dorsal_sweep", "tiny"):
         with tempfile.TemporaryDirectory() as empty:
             store = ArtifactStore(Path(empty))
-            paths = {kind: store.find(stages.recipe(spec, kind)) for kind in stages.PRETRAINED}
+            paths = {kind: store.find(recipes[kind]) for kind in stages.PRETRAINED}
         found |= {f"shipped {kind}": path.name if path else "" for kind, path in paths.items()}
     policy = spec.policy_spec
     names = ("cameras", "image_size", "control", "horizon", "action_dim")

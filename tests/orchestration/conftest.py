@@ -1,6 +1,4 @@
 import functools
-import sys
-import types
 from collections import Counter
 from pathlib import Path
 
@@ -72,19 +70,15 @@ def work(monkeypatch, tmp_path):
     monkeypatch.setattr("uamsim.orchestration.artifacts.store.SHIPPED_ROOT", tmp_path / "shipped")
     data = ("demonstrations", "vqa", "vqa_test", "scene_changes")
     for kind in (*data, "vlm_start", *stages.SHIPPED):
-        monkeypatch.setattr(stages, f"_{kind}", functools.partial(_fake_make, work, kind))
+        monkeypatch.setitem(stages.MAKERS, kind, functools.partial(_fake_make, work, kind))
     questions = [(0, Question(skill=skill, question=f"{skill}?", answer="yes")) for skill in SKILLS]
     images = np.zeros((1, *SIZE, 3), np.uint8)
     monkeypatch.setattr(
         "uamsim.orchestration.trials.measuring.test_set", lambda _root: (images, questions)
     )
-    serving = types.ModuleType("uamsim.serving.policy")
-    serving.load_policy = functools.partial(FakeVLA, work)  # pyright: ignore[reportAttributeAccessIssue]
-    serving.VLMAnswerer = lambda _path: Yes()  # pyright: ignore[reportAttributeAccessIssue]
-    monkeypatch.setitem(sys.modules, "uamsim.serving.policy", serving)
-    tuning = types.ModuleType("uamsim.training.tuning")
-    tuning.tune = functools.partial(fake_tune, work)  # pyright: ignore[reportAttributeAccessIssue]
-    monkeypatch.setitem(sys.modules, "uamsim.training.tuning", tuning)
+    monkeypatch.setattr("uamsim.serving.policy.load_policy", functools.partial(FakeVLA, work))
+    monkeypatch.setattr("uamsim.serving.policy.VLMAnswerer", lambda _path: Yes())
+    monkeypatch.setattr("uamsim.training.tuning.tune", functools.partial(fake_tune, work))
     monkeypatch.setattr(media, "make_media", lambda *_args: {})
     return work
 
@@ -110,9 +104,9 @@ class FakeVLA(ReachPolicy):
         return ["yes" for _ in questions]
 
 
-def _fake_make(work, kind, spec, store, out, workers, report):
-    for name in stages.recipe(spec, kind).upstream:
-        stages.make(spec, store, name, 1, report)
+def _fake_make(work, kind, plan, out, workers, report):
+    for name in plan.recipes[kind].upstream:
+        stages.make(plan, name, 1, report)
     work.begin()
     (out / "model.safetensors").write_text(kind)
     work.end(kind)

@@ -2,6 +2,7 @@ import io
 import json
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from uamsim.errors import ConfigError, StorageError, TrialError
 from uamsim.evaluation.backends.ledger import LEDGER_FILE, Ledger, read_ledger
 from uamsim.orchestration.artifacts import stages
+from uamsim.orchestration.artifacts import store as store_module
 from uamsim.orchestration.artifacts.store import ArtifactStore
 from uamsim.orchestration.experiment.pipeline import Options, run_experiment
 from uamsim.orchestration.runners.inline import InlineRunner
@@ -70,10 +72,10 @@ def test_every_treatment_of_e_sem_runs(spec, work, tmp_path):
 
 
 def test_cotraining_needs_the_training_questions(spec, work, tmp_path, monkeypatch):
-    store = ArtifactStore(tmp_path / "cache")
-    monkeypatch.setattr(stages, "is_made", lambda spec, store, kind: kind != "vqa")
-    assert stages.needed(spec, store) == []
-    assert stages.needed(spec.replace(e_sem=("cotrained",)), store) == ["vqa"]
+    store, vqa = ArtifactStore(tmp_path / "cache"), stages.recipes(spec)["vqa"]
+    monkeypatch.setattr(store, "find", lambda recipe, **_: None if recipe == vqa else tmp_path)
+    assert stages.plan(spec, store).needed == []
+    assert stages.plan(spec.replace(e_sem=("cotrained",)), store).needed == ["vqa"]
 
 
 def check_tables(out, value):
@@ -142,6 +144,21 @@ def test_finished_run_resumed_does_nothing(spec, work, tmp_path):
     work.begun, work.at = 0, 1
     _run(spec, tmp_path)
     assert work.begun == 0
+
+
+def test_a_start_reads_each_artifact_once(spec, work, tmp_path, monkeypatch):
+    read: Counter[Path] = Counter()
+    real = store_module._sha256
+
+    def count(path):
+        read[path] += 1
+        return real(path)
+
+    _run(spec, tmp_path)
+    monkeypatch.setattr(store_module, "_sha256", count)
+    _run(spec, tmp_path)
+    assert len(read) == 7
+    assert max(read.values()) == 1
 
 
 def test_second_run_shares_what_was_made(spec, work, tmp_path):

@@ -51,29 +51,30 @@ def test_the_command_takes_the_weights_sizes(weights):
 
 
 def test_models_are_loaded_and_no_data_for_them_made(weights, tmp_path):
-    spec, store = fitted(weights), ArtifactStore(tmp_path, shipped=tmp_path / "shipped")
-    assert stages.needed(spec, store) == ["demonstrations", "vqa_test", *stages.PRETRAINED]
+    plan = stages.plan(fitted(weights), ArtifactStore(tmp_path, shipped=tmp_path / "shipped"))
+    assert plan.needed == ["demonstrations", "vqa_test", *stages.PRETRAINED]
     theirs = load_file(weights / "ema.safetensors")
     down = "language_model.model.layers.1.mlp{}.down_proj.weight"
     for kind, name, key in (
         ("vlm", "mot.layers.1.experts.sem.down.weight", down.format("")),
         ("generator", "vlm.mot.layers.1.experts.dor.down.weight", down.format("_moe_gen")),
     ):
-        path = stages.make(spec, store, kind, 1, silent) / stages.MODEL_FILE
+        path = stages.make(plan, kind, 1, silent) / stages.MODEL_FILE
         assert torch.equal(load_checkpoint(path).state[name], theirs[key])
-    vae = stages.make(spec, store, "vae", 1, silent) / stages.MODEL_FILE
+    vae = stages.make(plan, "vae", 1, silent) / stages.MODEL_FILE
     own = load_checkpoint(vae).build_vae().get_parameter("encoder.conv_in.weight")
     conv = load_file(weights / "ae.safetensors")["encoder.conv_in.weight"]
     assert torch.equal(own.detach(), conv)
-    tokenizer = stages.make(spec, store, "tokenizer", 1, silent) / "tokenizer.json"
+    tokenizer = stages.make(plan, "tokenizer", 1, silent) / "tokenizer.json"
     assert "<|im_start|>" in tokenizer.read_text(encoding="utf-8")
 
 
 def test_other_weights_are_another_artifact(weights, tmp_path):
     spec = fitted(weights)
     plain = dataclasses.replace(spec, init="")
-    assert stages.recipe(spec, "vlm").key != stages.recipe(plain, "vlm").key
-    assert stages.recipe(spec, "vqa").key == stages.recipe(plain, "vqa").key
+    recipes, others = stages.recipes(spec), stages.recipes(plain)
+    assert recipes["vlm"].key != others["vlm"].key
+    assert recipes["vqa"].key == others["vqa"].key
     write_bagel(tmp_path)
     before = fingerprint(str(tmp_path))
     assert before == fingerprint(str(weights))

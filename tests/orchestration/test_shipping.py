@@ -19,15 +19,15 @@ def test_shipped_models_spare_their_training_data(spec, work, tmp_path):
     with pytest.raises(DatasetError, match="--pretrain"):
         ship(spec, made, shipped)
     for kind in stages.SHIPPED:
-        stages.make(spec, made, kind, 1, FileReport(tmp_path / "p.json"))
+        stages.make(stages.plan(spec, made), kind, 1, FileReport(tmp_path / "p.json"))
     (shipped / "vlm-0000").mkdir(parents=True)
     paths = ship(spec, made, shipped)
     assert ship(spec, made, shipped) == paths
     assert sorted(p.name for p in shipped.iterdir()) == sorted(p.name for p in paths)
     fresh = ArtifactStore(tmp_path / "fresh", shipped=shipped)
-    assert stages.needed(spec, fresh) == ["demonstrations", "vqa_test"]
+    assert stages.plan(spec, fresh).needed == ["demonstrations", "vqa_test"]
     changed = spec.replace(scene_changes=type(spec.scene_changes)(num_pairs=7, image_size=(32, 48)))
-    assert stages.needed(changed, fresh) == [
+    assert stages.plan(changed, fresh).needed == [
         "demonstrations",
         "vqa_test",
         "vqa",
@@ -43,10 +43,11 @@ def test_the_vlm_of_a_joint_stage_is_its_generators(spec, work, tmp_path):
         pretraining=dataclasses.replace(spec.pretraining, joint=JointConfig()),
         demonstrations=spec.demonstrations,
     )
-    assert stages.recipe(together, "vlm_start") == stages.recipe(spec, "vlm")
-    assert stages.recipe(together, "vlm").upstream.keys() == {"generator"}
+    recipes = stages.recipes(together)
+    assert recipes["vlm_start"] == stages.recipes(spec)["vlm"]
+    assert recipes["vlm"].upstream.keys() == {"generator"}
     store = ArtifactStore(tmp_path / "cache")
-    assert stages.needed(together, store) == [
+    assert stages.plan(together, store).needed == [
         "demonstrations",
         "vqa_test",
         "vqa",
@@ -59,11 +60,11 @@ def test_the_vlm_of_a_joint_stage_is_its_generators(spec, work, tmp_path):
         "gate",
     ]
     for kind in stages.SHIPPED:
-        stages.make(together, store, kind, 1, FileReport(tmp_path / "p.json"))
+        stages.make(stages.plan(together, store), kind, 1, FileReport(tmp_path / "p.json"))
     shipped = tmp_path / "package"
     ship(together, store, shipped)
     fresh = ArtifactStore(tmp_path / "fresh", shipped=shipped)
-    assert stages.needed(together, fresh) == ["demonstrations", "vqa_test"]
+    assert stages.plan(together, fresh).needed == ["demonstrations", "vqa_test"]
     assert to_json(from_json(type(together), to_json(together))) == to_json(together)
 
 
@@ -71,5 +72,4 @@ def test_the_vlm_of_a_joint_stage_is_its_generators(spec, work, tmp_path):
 def test_every_tiny_experiment_finds_all_that_ships(name, tmp_path):
     tiny = build_experiment(name, "tiny")
     assert isinstance(tiny, ExperimentSpec)
-    store = ArtifactStore(tmp_path)
-    assert all(store.find(stages.recipe(tiny, kind)) for kind in stages.SHIPPED)
+    assert {*stages.SHIPPED} <= stages.plan(tiny, ArtifactStore(tmp_path)).paths.keys()

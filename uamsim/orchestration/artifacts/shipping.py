@@ -35,9 +35,9 @@ def ship(
         StorageError: the destination cannot be written.
     """
     command = f"uamsim experiment {spec.name} --scale {spec.scale} --pretrain"
-    found = {}
+    found, recipes = {}, stages.recipes(spec)
     for kind in stages.SHIPPED:
-        path = store.find(stages.recipe(spec, kind))
+        path = store.find(recipes[kind])
         if path is None:
             raise DatasetError(f"the {kind} was not made yet. Make it with: {command}")
         found[kind] = path

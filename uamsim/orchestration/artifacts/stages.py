@@ -5,6 +5,8 @@ training data ever being made.
 """
 
 import dataclasses
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +47,33 @@ _VERSIONS = {
 """Raised by hand when code changes what a recipe gives."""
 
 
-def recipe(spec: ExperimentSpec, kind: str) -> Recipe:
-    """The recipe of one kind of artifact in this experiment."""
+def recipes(spec: ExperimentSpec) -> dict[str, Recipe]:
+    """Kind of artifact -> its recipe in this experiment."""
+    given = given_kinds(spec.init)
+    found: dict[str, Recipe] = {}
+
+    def work_out(kind: str) -> Recipe:
+        if kind not in found:
+            config, upstream = configs[kind]
+            if kind in given:
+                config = {"init": fingerprint(spec.init), "model": given_model(spec, kind)}
+                upstream = ()
+            stored = {"vqa_test": "vqa", "vlm_start": "vlm"}.get(kind, kind)
+            found[kind] = Recipe(
+                kind=stored,
+                version=_VERSIONS[stored],
+                config=to_json(config),
+                upstream={name: work_out(name).key for name in upstream},
+            )
+        return found[kind]
+
+    configs = _configs(spec, is_joint(spec, given))
+    return {kind: work_out(kind) for kind in configs}
+
+
+def _configs(spec: ExperimentSpec, joint: bool) -> dict[str, tuple[Any, tuple[str, ...]]]:
+    """Kind -> the config that decides it, and the kinds that it is made from."""
     pretraining, model = spec.pretraining, spec.model
-    joint = is_joint(spec)
     asked = {name: v for name, v in json_fields(pretraining).items() if name in _ASKED}
     questions: tuple[Any, tuple[str, ...]] = (
         {
@@ -65,7 +90,7 @@ def recipe(spec: ExperimentSpec, kind: str) -> Recipe:
         "optim": pretraining.generator,
         "seed": pretraining.seed,
     }
-    configs: dict[str, tuple[Any, tuple[str, ...]]] = {
+    return {
         "demonstrations": (spec.demonstrations, ()),
         "vqa": (spec.vqa, ()),
         "vqa_test": (vqa_test_config(spec), ()),
@@ -94,21 +119,11 @@ def recipe(spec: ExperimentSpec, kind: str) -> Recipe:
         ),
         "gate": (gate_config(spec), ("generator", "vlm", "vqa_test")),
     }
-    config, upstream = configs[kind]
-    if kind in given_kinds(spec.init):
-        config, upstream = {"init": fingerprint(spec.init), "model": given_model(spec, kind)}, ()
-    kind = {"vqa_test": "vqa", "vlm_start": "vlm"}.get(kind, kind)
-    return Recipe(
-        kind=kind,
-        version=_VERSIONS[kind],
-        config=to_json(config),
-        upstream={name: recipe(spec, name).key for name in upstream},
-    )
 
 
-def is_joint(spec: ExperimentSpec) -> bool:
-    """Whether E_sem is trained with the generator; what ``spec.init`` gives stays as it is."""
-    return spec.pretraining.joint is not None and "vlm" not in given_kinds(spec.init)
+def is_joint(spec: ExperimentSpec, given: Collection[str]) -> bool:
+    """Whether E_sem is trained with the generator; what public weights give stays as it is."""
+    return spec.pretraining.joint is not None and "vlm" not in given
 
 
 def given_model(spec: ExperimentSpec, kind: str) -> VLMConfig | VAEConfig | GeneratorConfig | None:
@@ -122,40 +137,96 @@ def vqa_test_config(spec: ExperimentSpec) -> VQAConfig:
     return dataclasses.replace(spec.vqa, num_train_scenes=1)
 
 
-def is_made(spec: ExperimentSpec, store: ArtifactStore, kind: str) -> bool:
-    """Whether the artifact is there."""
-    return store.find(recipe(spec, kind), remakable=kind in _REMADE) is not None
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What an experiment starts from: worked out once a run, and handed on.
 
+    Attributes:
+        spec: the experiment.
+        store: where artifacts are.
+        recipes: kind -> recipe.
+        paths: kind -> folder, of those that are there, of all that the experiment asks for.
+        given: kinds that public weights give (``spec.init``).
+        joint: whether E_sem is trained with the generator.
+    """
 
-def needed(spec: ExperimentSpec, store: ArtifactStore) -> list[str]:
-    """The kinds that must still be made, in an order that respects what needs what."""
-    missing = [kind for kind in PRETRAINED if not is_made(spec, store, kind)]
-    wanted = {"demonstrations", "vqa_test", *missing}
-    trained = set(missing) - set(given_kinds(spec.init))
-    if trained & {"vlm", "vae"} or spec.cotrains:
-        wanted.add("vqa")
-    if trained & {"vae", "generator"}:
-        wanted.add("scene_changes")
-    vlms: tuple[str, ...] = ("vlm", "vae", "generator")
-    if is_joint(spec):
-        vlms = ("vlm_start", "vae", "generator", "vlm")
-        if "generator" in trained:
+    spec: ExperimentSpec
+    store: ArtifactStore
+    recipes: Mapping[str, Recipe]
+    paths: Mapping[str, Path]
+    given: tuple[str, ...]
+    joint: bool
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """All kinds, each after what it needs."""
+        vlms = (
+            ("vlm_start", "vae", "generator", "vlm") if self.joint else ("vlm", "vae", "generator")
+        )
+        return ("demonstrations", "vqa_test", "vqa", "scene_changes", "tokenizer", *vlms, "gate")
+
+    @property
+    def needed(self) -> list[str]:
+        """The kinds that must still be made, each after what it needs."""
+        wanted = self.wanted
+        return [kind for kind in self.order if kind in wanted and kind not in self.paths]
+
+    @property
+    def wanted(self) -> set[str]:
+        """The kinds that the experiment asks for, there or not."""
+        missing = {kind for kind in PRETRAINED if kind not in self.paths}
+        trained = missing - set(self.given)
+        wanted = {"demonstrations", "vqa_test", *PRETRAINED}
+        if trained & {"vlm", "vae"} or self.spec.cotrains:
+            wanted.add("vqa")
+        if trained & {"vae", "generator"}:
+            wanted.add("scene_changes")
+        if self.joint and "generator" in trained:
             wanted |= {"vlm_start", "vqa"}
-    if "generator" not in given_kinds(spec.init):
-        wanted.add("gate")
-    order = ("demonstrations", "vqa_test", "vqa", "scene_changes", "tokenizer", *vlms, "gate")
-    return [kind for kind in order if kind in wanted and not is_made(spec, store, kind)]
+        if "generator" not in self.given:
+            wanted.add("gate")
+        return wanted
+
+    def with_paths(self, paths: Mapping[str, Path]) -> "Plan":
+        """The same once more artifacts are there."""
+        return dataclasses.replace(self, paths={**self.paths, **paths})
+
+    def look_up(self, kinds: Iterable[str]) -> "Plan":
+        """The same with what the store has of these kinds, whose files are read for that."""
+        found = {
+            kind: path
+            for kind in kinds
+            if (path := self.store.find(self.recipes[kind], remakable=kind in _REMADE)) is not None
+        }
+        return self.with_paths(found)
 
 
-def make(
-    spec: ExperimentSpec, store: ArtifactStore, kind: str, workers: int, report: Report
-) -> Path:
+def plan(spec: ExperimentSpec, store: ArtifactStore) -> Plan:
+    """Works out every recipe, and looks for each artifact once.
+
+    Raises:
+        CheckpointError: the weights that ``spec.init`` names are missing, or of no known family.
+    """
+    given = given_kinds(spec.init)
+    empty = Plan(
+        spec=spec,
+        store=store,
+        recipes=recipes(spec),
+        paths={},
+        given=given,
+        joint=is_joint(spec, given),
+    )
+    # Which data sets are asked for depends on which models are missing.
+    models = empty.look_up(PRETRAINED)
+    return models.look_up(models.wanted - set(PRETRAINED))
+
+
+def make(plan: Plan, kind: str, workers: int, report: Report) -> Path:
     """One artifact, made now if there is none.
 
     Args:
-        spec: the experiment.
-        store: where artifacts are.
-        kind: a key of ``recipe``.
+        plan: of the experiment.
+        kind: one of its recipes'.
         workers: processes, for data sets; models are trained in this process.
         report: progress.
 
@@ -163,30 +234,20 @@ def make(
         StorageError: the disk is full; what was finished is kept.
         DatasetError: data cannot be made or read.
     """
-    makers = {
-        "demonstrations": _demonstrations,
-        "vqa": _vqa,
-        "vqa_test": _vqa_test,
-        "scene_changes": _scene_changes,
-        "tokenizer": _tokenizer,
-        "vlm_start": _vlm_start,
-        "vlm": _vlm,
-        "vae": _vae,
-        "generator": _generator,
-        "gate": _gate,
-    }
+    if kind in plan.paths:
+        return plan.paths[kind]
 
     def fill(folder: Path) -> None:
-        if kind in given_kinds(spec.init):
-            _import(spec, kind, folder)
+        if kind in plan.given:
+            _import(plan.spec, kind, folder)
             return
         if kind in _REMADE:
             import torch
 
             torch.set_num_threads(1)
-        makers[kind](spec, store, folder, workers, report)
+        MAKERS[kind](plan, folder, workers, report)
 
-    return store.get_or_make(recipe(spec, kind), fill, remakable=kind in _REMADE)
+    return plan.store.get_or_make(plan.recipes[kind], fill, remakable=kind in _REMADE)
 
 
 def _import(spec: ExperimentSpec, kind: str, out: Path) -> None:
@@ -199,135 +260,111 @@ def _import(spec: ExperimentSpec, kind: str, out: Path) -> None:
         import_pretrained(config, kind, spec.init, out / MODEL_FILE)
 
 
-def _upstream(spec: ExperimentSpec, store: ArtifactStore, kind: str, report: Report) -> Path:
-    return make(spec, store, kind, 1, report)
-
-
-def _demonstrations(
-    spec: ExperimentSpec, store: ArtifactStore, out: Path, workers: int, report: Report
-) -> None:
+def _demonstrations(plan: Plan, out: Path, workers: int, report: Report) -> None:
     from uamsim.data.demonstrations import collect_demonstrations
     from uamsim.data.lerobot import LeRobotDataset
 
     collect_demonstrations(
-        spec.demonstrations, out, workers=workers, progress=lambda n, of: report(n, of, {})
+        plan.spec.demonstrations, out, workers=workers, progress=lambda n, of: report(n, of, {})
     )
     dataset = LeRobotDataset(out)
-    for camera in spec.demonstrations.cameras:
+    for camera in plan.spec.demonstrations.cameras:
         # Decoded here, once, and not by every trial at the same time.
         dataset.frames(camera)
 
 
-def _vqa(
-    spec: ExperimentSpec, store: ArtifactStore, out: Path, workers: int, report: Report
-) -> None:
+def _vqa(plan: Plan, out: Path, workers: int, report: Report) -> None:
     from uamsim.data.vqa import generate_vqa
 
-    generate_vqa(spec.vqa, out, workers=workers, progress=lambda n, of: report(n, of, {}))
+    generate_vqa(plan.spec.vqa, out, workers=workers, progress=lambda n, of: report(n, of, {}))
 
 
-def _vqa_test(
-    spec: ExperimentSpec, store: ArtifactStore, out: Path, workers: int, report: Report
-) -> None:
+def _vqa_test(plan: Plan, out: Path, workers: int, report: Report) -> None:
     from uamsim.data.vqa import generate_vqa
 
-    config = vqa_test_config(spec)
+    config = vqa_test_config(plan.spec)
     generate_vqa(config, out, workers=workers, progress=lambda n, of: report(n, of, {}))
 
 
-def _scene_changes(
-    spec: ExperimentSpec, store: ArtifactStore, out: Path, workers: int, report: Report
-) -> None:
+def _scene_changes(plan: Plan, out: Path, workers: int, report: Report) -> None:
     from uamsim.data.scene_change import generate_scene_changes
 
     generate_scene_changes(
-        spec.scene_changes, out, workers=workers, progress=lambda n, of: report(n, of, {})
+        plan.spec.scene_changes, out, workers=workers, progress=lambda n, of: report(n, of, {})
     )
 
 
-def _tokenizer(
-    spec: ExperimentSpec, store: ArtifactStore, out: Path, workers: int, report: Report
-) -> None:
+def _tokenizer(plan: Plan, out: Path, workers: int, report: Report) -> None:
     import numpy as np
 
     from uamsim.data.vqa import corpus
     from uamsim.training.pretraining import train_tokenizer
 
-    config = spec.pretraining
+    config = plan.spec.pretraining
     texts = corpus(np.random.default_rng(config.seed), config.tokenizer_texts)
     train_tokenizer(texts, config.vocab_size, out)
 
 
-def _vlm(
-    spec: ExperimentSpec, store: ArtifactStore, out: Path, workers: int, report: Report
-) -> None:
-    if not is_joint(spec):
-        _vlm_start(spec, store, out, workers, report)
+def _vlm(plan: Plan, out: Path, workers: int, report: Report) -> None:
+    if not plan.joint:
+        _vlm_start(plan, out, workers, report)
         return
     from uamsim.training.pretraining import extract_e_sem
 
-    extract_e_sem(_upstream(spec, store, "generator", report) / MODEL_FILE, out)
+    extract_e_sem(make(plan, "generator", 1, report) / MODEL_FILE, out)
 
 
-def _vlm_start(
-    spec: ExperimentSpec, store: ArtifactStore, out: Path, workers: int, report: Report
-) -> None:
+def _vlm_start(plan: Plan, out: Path, workers: int, report: Report) -> None:
     from uamsim.training.pretraining import pretrain_vlm
 
     pretrain_vlm(
-        spec.pretraining,
-        spec.model.vlm,
-        vqa_root=_upstream(spec, store, "vqa", report),
-        tokenizer_path=_upstream(spec, store, "tokenizer", report) / "tokenizer.json",
+        plan.spec.pretraining,
+        plan.spec.model.vlm,
+        vqa_root=make(plan, "vqa", 1, report),
+        tokenizer_path=make(plan, "tokenizer", 1, report) / "tokenizer.json",
         out=out,
         report=report,
     )
     _end_training(out)
 
 
-def _vae(
-    spec: ExperimentSpec, store: ArtifactStore, out: Path, workers: int, report: Report
-) -> None:
+def _vae(plan: Plan, out: Path, workers: int, report: Report) -> None:
     from uamsim.training.pretraining import pretrain_vae
 
     pretrain_vae(
-        spec.pretraining,
-        spec.model.vae,
-        vqa_root=_upstream(spec, store, "vqa", report),
-        scene_change_root=_upstream(spec, store, "scene_changes", report),
+        plan.spec.pretraining,
+        plan.spec.model.vae,
+        vqa_root=make(plan, "vqa", 1, report),
+        scene_change_root=make(plan, "scene_changes", 1, report),
         out=out,
         report=report,
     )
     _end_training(out)
 
 
-def _generator(
-    spec: ExperimentSpec, store: ArtifactStore, out: Path, workers: int, report: Report
-) -> None:
+def _generator(plan: Plan, out: Path, workers: int, report: Report) -> None:
     from uamsim.training.pretraining import pretrain_generator
 
-    joint = is_joint(spec)
+    joint = plan.joint
     pretrain_generator(
-        spec.pretraining if joint else dataclasses.replace(spec.pretraining, joint=None),
-        spec.model.generator,
-        vlm_path=_upstream(spec, store, "vlm_start" if joint else "vlm", report) / MODEL_FILE,
-        vae_path=_upstream(spec, store, "vae", report) / MODEL_FILE,
-        scene_change_root=_upstream(spec, store, "scene_changes", report),
-        vqa_root=_upstream(spec, store, "vqa", report) if joint else None,
+        plan.spec.pretraining if joint else dataclasses.replace(plan.spec.pretraining, joint=None),
+        plan.spec.model.generator,
+        vlm_path=make(plan, "vlm_start" if joint else "vlm", 1, report) / MODEL_FILE,
+        vae_path=make(plan, "vae", 1, report) / MODEL_FILE,
+        scene_change_root=make(plan, "scene_changes", 1, report),
+        vqa_root=make(plan, "vqa", 1, report) if joint else None,
         out=out,
         report=report,
     )
     _end_training(out)
 
 
-def _gate(
-    spec: ExperimentSpec, store: ArtifactStore, out: Path, workers: int, report: Report
-) -> None:
+def _gate(plan: Plan, out: Path, workers: int, report: Report) -> None:
     gate = measure_gate(
-        spec,
-        _upstream(spec, store, "generator", report) / MODEL_FILE,
-        _upstream(spec, store, "vlm", report) / MODEL_FILE,
-        _upstream(spec, store, "vqa_test", report),
+        plan.spec,
+        make(plan, "generator", 1, report) / MODEL_FILE,
+        make(plan, "vlm", 1, report) / MODEL_FILE,
+        make(plan, "vqa_test", 1, report),
     )
     write_json(out / GATE_FILE, gate)
 
@@ -338,3 +375,18 @@ def _end_training(out: Path) -> None:
 
     for state in out.glob(f"*{STATE_NAME}"):
         state.unlink()
+
+
+MAKERS: dict[str, Callable[[Plan, Path, int, Report], None]] = {
+    "demonstrations": _demonstrations,
+    "vqa": _vqa,
+    "vqa_test": _vqa_test,
+    "scene_changes": _scene_changes,
+    "tokenizer": _tokenizer,
+    "vlm_start": _vlm_start,
+    "vlm": _vlm,
+    "vae": _vae,
+    "generator": _generator,
+    "gate": _gate,
+}
+"""Kind -> what makes it, from the plan, into a folder, with so many processes."""

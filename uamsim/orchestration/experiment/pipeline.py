@@ -12,7 +12,6 @@ from uamsim.evaluation.entrants import Entrant, plan_jobs
 from uamsim.evaluation.tables import make_tables, write_tables
 from uamsim.orchestration.artifacts import stages
 from uamsim.orchestration.artifacts.gate import GATE_FILE
-from uamsim.orchestration.artifacts.public_weights import given_kinds
 from uamsim.orchestration.artifacts.store import ArtifactStore
 from uamsim.orchestration.experiment import media, policies, results
 from uamsim.orchestration.runners.base import Runner
@@ -138,43 +137,41 @@ def prepare(
     Data is made by ``runner.workers`` processes; the VLM and the VAE, which do not need each
     other, are trained side by side.
     """
-    needed = stages.needed(spec, store)
+    plan = stages.plan(spec, store)
+    needed = plan.needed
     for kind in (kind for kind in needed if kind in _TITLES):
         with console.stage(_TITLES[kind]):
-            stages.make(spec, store, kind, runner.workers, console.report(kind))
+            path = stages.make(plan, kind, runner.workers, console.report(kind))
+            plan = plan.with_paths({kind: path})
     groups = (("vlm", "vae"), ("generator",), ("gate",))
-    if stages.is_joint(spec):
+    if plan.joint:
         groups = (("vlm_start", "vae"), ("generator",), ("vlm",), ("gate",))
     for group in groups:
         todo = [kind for kind in group if kind in needed]
         if todo:
             verbs: dict[str, list[str]] = {}
             for kind in todo:
-                verb = "loading" if kind in given_kinds(spec.init) else "pretraining"
+                verb = "loading" if kind in plan.given else "pretraining"
                 verbs.setdefault(_VERBS.get(kind, verb), []).append(kind)
             title = ", ".join(f"{verb} {' and '.join(kinds)}" for verb, kinds in verbs.items())
             with console.stage(title):
-                runner.run_calls(
+                made = runner.run_calls(
                     {
-                        kind: functools.partial(
-                            stages.make, spec, store, kind, 1, console.report(kind)
-                        )
+                        kind: functools.partial(stages.make, plan, kind, 1, console.report(kind))
                         for kind in todo
                     }
                 )
-
-    def path(kind: str) -> Path:
-        return stages.make(spec, store, kind, runner.workers, console.report(kind))
-
+            plan = plan.with_paths(made)
+    paths = plan.paths
     return Artifacts(
-        demonstrations=path("demonstrations"),
-        vqa_test=path("vqa_test"),
-        tokenizer=path("tokenizer"),
-        vlm=path("vlm"),
-        vae=path("vae"),
-        generator=path("generator"),
-        vqa=path("vqa") if spec.cotrains else None,
-        gate=None if "generator" in given_kinds(spec.init) else path("gate") / GATE_FILE,
+        demonstrations=paths["demonstrations"],
+        vqa_test=paths["vqa_test"],
+        tokenizer=paths["tokenizer"],
+        vlm=paths["vlm"],
+        vae=paths["vae"],
+        generator=paths["generator"],
+        vqa=paths["vqa"] if spec.cotrains else None,
+        gate=None if "generator" in plan.given else paths["gate"] / GATE_FILE,
     )
 
 
