@@ -19,7 +19,6 @@ from uamsim.perturbations.language.vocabulary import (
     OR,
     ORDINALS,
     REFERENCES,
-    SYNONYMS,
     WORD,
     forms,
 )
@@ -195,8 +194,8 @@ def test_demonstrations_have_none_of_the_other_words():
     for name in (e.name for e in LEXICON.values() if not e.in_action_data):
         assert not words_of(LEXICON[name].english) <= shown
     assert not words_of(" ".join(NOISE["english"])) & shown
-    for name in SYNONYMS:
-        for synonym in SYNONYMS[name]["english"]:
+    for name in (*LEXICON, *GENERIC):
+        for synonym in forms(name, "english")[1:]:
             assert not words_of(synonym) <= shown
     plain = [
         t for one in LANGUAGES.values() for _, t in worded(one.sentences, "chinese", MANNERS[0])

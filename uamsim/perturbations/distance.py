@@ -136,7 +136,7 @@ def category_distance(first: str, second: str) -> float:
     for name, path in ((first, a), (second, b)):
         if not path:
             raise ConfigError(
-                f"{name!r} has no place in the tree of categories; add it to lexicon._TREE."
+                f"{name!r} has no place in the tree of categories; give it one in lexicon.txt."
             )
     common = 0
     while common < min(len(a), len(b)) and a[common] == b[common]:

@@ -1,4 +1,4 @@
-"""Words beyond the lexicon's own: synonyms, references, function words, noise.
+"""Words beyond the lexicon's: references, function words, noise.
 
 None of what ``Paraphrase``, ``Synonyms`` and ``NoiseWords`` bring is in a demonstration's
 instruction; tests/perturbations/test_wording.py holds them to it.
@@ -25,97 +25,12 @@ COMMA: Mapping[Written, str] = {"english": ", ", "chinese": "，"}
 THING_SLOTS: tuple[str, ...] = ("thing", "second", "third", "fourth")
 """Slots of a goal's thing and of those that follow it."""
 
-GENERIC: Mapping[str, Mapping[Written, str]] = {
-    "button": {"english": "button", "chinese": "按钮"},
-    "object": {"english": "object", "chinese": "物体"},
-    "thing": {"english": "thing", "chinese": "东西"},
+GENERIC: Mapping[str, Mapping[Written, tuple[str, ...]]] = {
+    "button": {"english": ("button", "switch"), "chinese": ("按钮", "开关")},
+    "object": {"english": ("object", "item"), "chinese": ("物体", "物件")},
+    "thing": {"english": ("thing", "article"), "chinese": ("东西", "玩意")},
 }
-"""Nouns that take in several categories, in a reference."""
-
-SYNONYMS: Mapping[str, Mapping[Written, tuple[str, ...]]] = {
-    name: {"english": tuple(english.split("/")), "chinese": tuple(chinese.split("/"))}
-    for name, english, chinese in (
-        ("red", "crimson/scarlet", "朱红色/大红色"),
-        ("green", "emerald", "翠绿色"),
-        ("blue", "azure", "蔚蓝色"),
-        ("yellow", "golden", "金黄色"),
-        ("white", "snowy/ivory", "雪白色"),
-        ("purple", "violet", "紫罗兰色"),
-        ("orange", "amber", "橘黄色"),
-        ("cyan", "turquoise", "青绿色"),
-        ("cube", "block", "立方体"),
-        ("ball", "sphere", "圆球"),
-        ("can", "tin", "易拉罐"),
-        ("cone", "pylon", "锥体"),
-        ("mushroom", "toadstool", "菌菇"),
-        ("star", "pentagram", "五角星"),
-        ("round_button", "circular switch", "圆形开关"),
-        ("square_button", "four-sided switch", "方形开关"),
-        ("triangle_button", "three-sided switch", "三角形开关"),
-        ("cross_button", "plus-shaped switch", "十字形开关"),
-        ("plate", "dish", "碟子"),
-        ("tray", "platter", "餐盘"),
-        ("bowl", "basin", "饭碗"),
-        ("apple", "apple fruit", "平安果"),
-        ("banana", "plantain", "芭蕉"),
-        ("tangerine", "mandarin/clementine", "蜜橘"),
-        ("lemon", "citron", "柠檬果"),
-        ("pear", "pear fruit", "雪梨"),
-        ("strawberry", "berry", "草莓果"),
-        ("tomato", "tomato fruit", "西红柿"),
-        ("pepper", "bell pepper/capsicum", "灯笼椒"),
-        ("carrot", "carrot root", "红萝卜"),
-        ("eggplant", "aubergine", "矮瓜"),
-        ("corn", "corn cob/maize", "苞米"),
-        ("potato", "spud", "马铃薯"),
-        ("baozi", "steamed bun/bun", "肉包"),
-        ("computer_mouse", "pointing device", "滑鼠"),
-        ("phone", "mobile phone/smartphone", "移动电话"),
-        ("medicine_box", "pill box", "药箱"),
-        ("toy_car", "model vehicle", "小汽车"),
-        ("sponge", "scrubber", "洗碗棉"),
-        ("eraser", "rubber", "橡皮擦"),
-        ("marker", "felt pen", "马克笔"),
-        ("battery", "dry cell", "干电池"),
-        ("tape_roll", "roll of tape/adhesive tape", "胶布"),
-        ("duck", "duckling", "小鸭"),
-        ("cup", "mug", "茶杯"),
-        ("basket", "hamper", "提篮"),
-        ("box", "crate", "箱子"),
-        ("garbage_can", "trash can/dustbin", "垃圾箱"),
-        ("saucer", "coaster", "小碟"),
-        ("vase", "urn", "花樽"),
-        ("flower_pot", "planter", "栽培盆"),
-        ("watering_can", "watering jug", "洒水壶"),
-        ("flower", "blossom", "花朵"),
-        ("drawer", "sliding compartment", "抽斗"),
-        ("plug", "connector", "插销"),
-        ("socket", "outlet", "插孔"),
-        ("broom", "sweeping brush", "笤帚"),
-        ("dustpan", "scoop", "撮箕"),
-        ("tissue", "napkin", "餐巾纸"),
-        ("carton", "paper case", "纸匣"),
-        ("fries", "chips", "炸土豆条"),
-        ("cloth", "rag", "抹布"),
-        ("towel", "washcloth", "手巾"),
-        ("rod", "pole", "横杆"),
-        ("stain", "smudge", "污点"),
-        ("bottle", "flask", "细口瓶"),
-        ("milk", "dairy carton", "鲜奶"),
-        ("bread", "loaf", "吐司"),
-        ("cereal", "granola", "谷物片"),
-        ("square_nut", "four-cornered nut", "四角螺帽"),
-        ("round_nut", "circular nut", "圆形螺帽"),
-        ("door_handle", "door lever", "门柄"),
-        ("pot", "saucepan", "炖锅"),
-        ("hammer", "mallet", "榔头"),
-        ("button", "switch", "开关"),
-        ("object", "item", "物件"),
-        ("thing", "article", "玩意"),
-    )
-}
-"""Name in the lexicon or ``GENERIC`` -> other words that mean the same on a table."""
-
+"""Nouns that take in several categories, in a reference -> every way to write them."""
 
 COLOURS = frozenset(entry.name for entry in entries("colour"))
 
@@ -123,10 +38,11 @@ COLOURS = frozenset(entry.name for entry in entries("colour"))
 def forms(name: str, written: Written) -> tuple[str, ...]:
     """Every way to write a name of the lexicon or of ``GENERIC``, its own first."""
     if name in GENERIC:
-        own = GENERIC[name][written]
-    else:
-        own = LEXICON[name].english if written == "english" else LEXICON[name].chinese
-    return (own, *SYNONYMS[name][written])
+        return GENERIC[name][written]
+    entry = LEXICON[name]
+    if written == "english":
+        return entry.english, *entry.other_english
+    return entry.chinese, *entry.other_chinese
 
 
 NOISE: Mapping[Written, tuple[str, ...]] = {
