@@ -30,10 +30,10 @@ from uamsim.evaluation.environments import EnvPool
 from uamsim.evaluation.experts import play_expert
 from uamsim.evaluation.rollout import run_unit
 from uamsim.evaluation.videos import label_font
-from uamsim.orchestration.policies import CheckpointFactory
 from uamsim.perturbations.axes import AXES
 from uamsim.perturbations.splits import GRIDS, SPLITS
 from uamsim.perturbations.values import LAYERS, MAX_SEVERITY
+from uamsim.serving.refs import CheckpointFactory
 from uamsim.statistics import interaction, mcnemar_exact, rate
 from uamsim.worlds import resolve_environment
 

@@ -154,6 +154,7 @@ def test_a_room_opens_without_importing_anything_heavy(path):
         "uamsim.training.config",
         "uamsim.evaluation.config",
         "uamsim.perturbations.splits",
+        "uamsim.serving.refs",
         "uamsim_envs",
         "uamsim_experiments.dorsal_sweep",
     ],

@@ -76,7 +76,7 @@ def work(monkeypatch, tmp_path):
     monkeypatch.setattr(
         "uamsim.orchestration.trials.measuring.test_set", lambda _root: (images, questions)
     )
-    monkeypatch.setattr("uamsim.serving.policy.load_policy", functools.partial(FakeVLA, work))
+    monkeypatch.setattr("uamsim.serving.refs.load_policy", functools.partial(FakeVLA, work))
     monkeypatch.setattr("uamsim.serving.policy.VLMAnswerer", lambda _path: Yes())
     monkeypatch.setattr("uamsim.training.tuning.tune", functools.partial(fake_tune, work))
     monkeypatch.setattr(media, "make_media", lambda *_args: {})
@@ -89,8 +89,8 @@ class Yes(FakeAnswerer):
 
 
 class FakeVLA(ReachPolicy):
-    def __init__(self, work, reference):
-        assert Path(reference.checkpoint).is_file()
+    def __init__(self, work, checkpoint, **_):
+        assert checkpoint.is_file()
         super().__init__(
             spec=PolicySpec(cameras=("primary",), image_size=SIZE, control="ee", horizon=50)
         )

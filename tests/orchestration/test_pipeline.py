@@ -148,14 +148,14 @@ def test_finished_run_resumed_does_nothing(spec, work, tmp_path):
 
 def test_a_start_reads_each_artifact_once(spec, work, tmp_path, monkeypatch):
     read: Counter[Path] = Counter()
-    real = store_module._sha256
+    real = store_module.sha256
 
     def count(path):
         read[path] += 1
         return real(path)
 
     _run(spec, tmp_path)
-    monkeypatch.setattr(store_module, "_sha256", count)
+    monkeypatch.setattr(store_module, "sha256", count)
     _run(spec, tmp_path)
     assert len(read) == 7
     assert max(read.values()) == 1

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,9 +23,10 @@ from uamsim.errors import (
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.evaluation.realtime import RealTime, TimedPolicy
 from uamsim.evaluation.rollout import run_unit
-from uamsim.serving.client import WebsocketPolicy, remote_policy
+from uamsim.serving.client import WebsocketPolicy
 from uamsim.serving.outgoing import libero_keys
 from uamsim.serving.protocol import decode, encode
+from uamsim.serving.refs import ServerFactory
 from uamsim.serving.server import ServeConfig, serving
 from uamsim.testing.envs import REACH_ID
 from uamsim.testing.policies import ReachPolicy
@@ -274,12 +274,12 @@ def test_arguments_that_make_no_sense_are_refused(uri: str, options: dict[str, A
 def test_jobs_of_a_process_share_a_client():
     local = ReachPolicy()
     with serving(local, CONFIG) as uri:
-        factory = pickle.loads(pickle.dumps(partial(remote_policy, uri)))
+        factory = pickle.loads(pickle.dumps(ServerFactory(uri=uri)))
         assert run_unit(factory(), UNIT) == run_unit(local, UNIT)
         assert factory() is factory()
         factory().close()
         with pytest.raises(UnknownNameError, match="Did you mean 'libero'"):
-            remote_policy(uri, keys="libro")
+            ServerFactory(uri=uri, keys="libro")()
 
 
 def test_many_threads_may_share_a_client():

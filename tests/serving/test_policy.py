@@ -27,8 +27,8 @@ from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.variants import VARIANTS
 from uamsim.models.vla import VLA
 from uamsim.models.vlm import VLM
-from uamsim.serving.policy import VLAPolicy, VLMAnswerer, expand_targets, load_policy
-from uamsim.serving.refs import PolicyRef
+from uamsim.serving.policy import VLAPolicy, VLMAnswerer, expand_targets
+from uamsim.serving.refs import load_policy
 from uamsim.testing.envs import REACH_ID
 
 SIZE = (32, 48)
@@ -205,14 +205,13 @@ def test_pictures_of_attention_and_goals(folder: Path):
 def test_policies_are_loaded_once_until_written_anew(folder: Path, tmp_path: Path):
     path = tmp_path / "copy"
     path.write_bytes((folder / "uam").read_bytes())
-    ref = PolicyRef(checkpoint=str(path))
-    first = load_policy(ref)
-    assert load_policy(PolicyRef(checkpoint=str(path))) is first
-    restored = load_policy(dataclasses.replace(ref, restore_e_sem_from=str(folder / "vlm")))
+    first = load_policy(path)
+    assert load_policy(Path(str(path))) is first
+    restored = load_policy(path, e_sem_from=folder / "vlm")
     assert restored.name == "tiny+restored"
     stamp = path.stat().st_mtime_ns + 1_000_000_000
     os.utime(path, ns=(stamp, stamp))
-    assert load_policy(ref) is not first
+    assert load_policy(path) is not first
 
 
 @pytest.mark.parametrize(
@@ -257,7 +256,7 @@ def test_the_wrong_checkpoint_is_named(folder: Path, tmp_path: Path):
     with pytest.raises(CheckpointError, match="another tokenizer"):
         VLAPolicy(folder / "uam", e_sem_from=tmp_path / "other")
     with pytest.raises(CheckpointError, match="no checkpoint"):
-        load_policy(PolicyRef(checkpoint=str(tmp_path / "none")))
+        load_policy(tmp_path / "none")
 
 
 def test_bad_requests_are_named(folder: Path):

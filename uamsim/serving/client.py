@@ -4,7 +4,6 @@ import queue
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import Any, Self, TypeVar, get_args
 
 import numpy as np
@@ -26,7 +25,7 @@ from uamsim.errors import (
     ProtocolError,
     ShapeError,
 )
-from uamsim.serving.outgoing import KEY_STYLES, RequestKeys, uamsim_keys
+from uamsim.serving.outgoing import RequestKeys, uamsim_keys
 from uamsim.serving.protocol import decode, encode
 
 MAX_ANSWER_BYTES = 64 * 2**20
@@ -231,34 +230,6 @@ class WebsocketPolicy:
             time.sleep(wait_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
         raise AssertionError("the last try returns or raises")
-
-
-@lru_cache(maxsize=8)
-def remote_policy(
-    uri: str,
-    *,
-    spec: PolicySpec | None = None,
-    name: str | None = None,
-    keys: str = "uamsim",
-    token: str | None = None,
-) -> WebsocketPolicy:
-    """A client that every user of this process shares; do not close it.
-
-    ``functools.partial(remote_policy, uri)`` is a policy factory that workers can be sent.
-
-    Args:
-        uri: as for ``WebsocketPolicy``.
-        spec: likewise.
-        name: likewise.
-        keys: a style in ``KEY_STYLES``.
-        token: as for ``WebsocketPolicy``.
-
-    Raises:
-        UnknownNameError: an unknown style.
-        PolicyServerError: as ``WebsocketPolicy``.
-        ConfigError: likewise.
-    """
-    return WebsocketPolicy(uri, spec=spec, name=name, keys=KEY_STYLES[keys], token=token)
 
 
 def _raise_if_final(uri: str, error: Exception) -> None:

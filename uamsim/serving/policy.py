@@ -4,7 +4,6 @@ A checkpoint of a VLA carries in its ``extra`` what is needed to use it: ``norma
 ``cameras``, ``image_size``, ``control``, ``fps`` and ``identity`` (hash of what made it).
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,8 @@ from uamsim.models.sampling import Sampler
 from uamsim.models.state import assign
 from uamsim.models.vla import VLA
 from uamsim.models.vlm import VLM
-from uamsim.serving.refs import PolicyRef
 
 ACTION_STREAM, GOAL_STREAM = 0, 1
-MAX_LOADED = 4
 PROMPT_MULTIPLE = 16
 """Prompts are padded to a multiple of so many tokens, so that most of a batch share a call."""
 
@@ -275,27 +272,3 @@ def expand_targets(
     share = (np.arange(1, steps_per_target + 1) / steps_per_target).astype(np.float32)[:, None]
     steps = before * (1 - share) + targets[:, :, None] * share
     return steps.reshape(len(targets), -1, targets.shape[2]).astype(np.float32)
-
-
-_LOADED: OrderedDict[tuple[PolicyRef, int], VLAPolicy] = OrderedDict()
-
-
-def load_policy(ref: PolicyRef) -> VLAPolicy:
-    """The policy that ``ref`` names, loaded once in a process.
-
-    A checkpoint that was written anew is loaded anew; the ``MAX_LOADED`` last used are kept.
-
-    Raises:
-        CheckpointError: as ``VLAPolicy``.
-    """
-    path = Path(ref.checkpoint)
-    key = (ref, path.stat().st_mtime_ns if path.is_file() else 0)
-    policy = _LOADED.pop(key, None)
-    if policy is None:
-        restore = ref.restore_e_sem_from
-        e_sem_from = None if restore is None else Path(restore)
-        policy = VLAPolicy(path, e_sem_from=e_sem_from, device=ref.device)
-    _LOADED[key] = policy
-    while len(_LOADED) > MAX_LOADED:
-        _LOADED.popitem(last=False)
-    return policy

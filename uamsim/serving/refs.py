@@ -1,19 +1,145 @@
-"""Names of policies as JSON values; nothing here imports torch."""
+"""Small values that name a policy, and make it where it is needed; nothing here imports torch."""
 
+import os
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from uamsim.contract import PolicyInput, PolicySpec, batch_key
+
+if TYPE_CHECKING:
+    from uamsim.serving.client import WebsocketPolicy
+    from uamsim.serving.policy import VLAPolicy
+
+MAX_LOADED = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyRef:
-    """Where a policy's weights are.
+class CheckpointFactory:
+    """Loads a policy from a checkpoint; pickles, and each process loads a checkpoint once.
 
     Attributes:
-        checkpoint: a VLA checkpoint.
-        restore_e_sem_from: a VLM checkpoint whose E_sem is put back after loading (the restored
-            probe), or None.
+        name: what the policy will be called in records.
+        checkpoint: from action tuning.
+        e_sem_from: checkpoint of the VLM whose E_sem weights are put back, or None.
         device: where it runs.
     """
 
-    checkpoint: str
-    restore_e_sem_from: str | None = None
+    name: str
+    checkpoint: Path
+    e_sem_from: Path | None = None
     device: str = "cpu"
+
+    def __call__(self) -> "NamedPolicy":
+        """The policy.
+
+        Raises:
+            CheckpointError: a checkpoint is missing, corrupt or of another kind.
+        """
+        policy = load_policy(self.checkpoint, e_sem_from=self.e_sem_from, device=self.device)
+        return NamedPolicy(policy, self.name)
+
+
+_LOADED: OrderedDict[tuple[Any, ...], "VLAPolicy"] = OrderedDict()
+
+
+def load_policy(
+    checkpoint: Path, *, e_sem_from: Path | None = None, device: str = "cpu"
+) -> "VLAPolicy":
+    """A checkpoint's policy, loaded once in a process.
+
+    A checkpoint that was written anew is loaded anew; the ``MAX_LOADED`` last used are kept.
+
+    Args:
+        checkpoint: as for ``VLAPolicy``.
+        e_sem_from: likewise.
+        device: likewise.
+
+    Raises:
+        CheckpointError: as ``VLAPolicy``.
+    """
+    from uamsim.serving.policy import VLAPolicy
+
+    written = checkpoint.stat().st_mtime_ns if checkpoint.is_file() else 0
+    key = (checkpoint, e_sem_from, device, written)
+    policy = _LOADED.pop(key, None)
+    if policy is None:
+        policy = VLAPolicy(checkpoint, e_sem_from=e_sem_from, device=device)
+    _LOADED[key] = policy
+    while len(_LOADED) > MAX_LOADED:
+        _LOADED.popitem(last=False)
+    return policy
+
+
+class NamedPolicy:
+    """A policy under the name that records know it by.
+
+    Attributes:
+        policy: the policy itself.
+    """
+
+    def __init__(self, policy: "VLAPolicy", name: str) -> None:
+        self.policy, self.name, self.spec = policy, name, policy.spec
+
+    def act(self, inputs: Sequence[PolicyInput]) -> Float32[np.ndarray, "B T A"]:
+        """See ``Policy.act``."""
+        return self.policy.act(inputs)
+
+    def batch_key(self, item: PolicyInput) -> Hashable:
+        """See ``KeyedPolicy.batch_key``."""
+        return batch_key(self.policy, item)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerFactory:
+    """Connects to a policy server; pickles, and each process connects once.
+
+    Attributes:
+        name: what the policy will be called in records; None leaves that to the server.
+        uri: "ws://host:port".
+        spec: what the policy needs, where the server does not say; else None.
+        keys: whose names for the parts of a request: "uamsim", "aloha" or "libero".
+    """
+
+    uri: str
+    name: str | None = None
+    spec: PolicySpec | None = None
+    keys: str = "uamsim"
+
+    def __call__(self) -> "WebsocketPolicy":
+        """This process's policy, which all its jobs share; do not close it.
+
+        Raises:
+            UamsimError: as ``connect``.
+        """
+        return _connected(self)
+
+    def connect(self) -> "WebsocketPolicy":
+        """A policy of its own. ``UAMSIM_TOKEN`` of this process is the token that it sends.
+
+        Raises:
+            UnknownNameError: an unknown style of keys.
+            PolicyServerError: no server there, or it refuses.
+            ConfigError: the server does not say what its policy needs, and nobody else does.
+        """
+        from uamsim.serving.client import WebsocketPolicy
+        from uamsim.serving.outgoing import KEY_STYLES
+
+        return WebsocketPolicy(
+            self.uri,
+            spec=self.spec,
+            name=self.name,
+            keys=KEY_STYLES[self.keys],
+            token=os.environ.get("UAMSIM_TOKEN") or None,
+        )
+
+
+@lru_cache(maxsize=8)
+def _connected(server: ServerFactory) -> "WebsocketPolicy":
+    return server.connect()

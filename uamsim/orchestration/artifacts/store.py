@@ -1,6 +1,5 @@
 """What is expensive to make is made once: artifacts named by the hash of their recipe."""
 
-import hashlib
 import logging
 import os
 import shutil
@@ -13,7 +12,7 @@ from uamsim.contract import content_hash
 from uamsim.errors import DatasetError
 from uamsim.orchestration.jsonable import to_json
 from uamsim.runtime import default_root
-from uamsim.storage import lock, read_json, storage_errors, write_json
+from uamsim.storage import lock, read_json, sha256, storage_errors, write_json
 
 RECIPE_FILE = "recipe.json"
 SHIPPED_ROOT = Path(__file__).parents[2] / "models" / "shipped"
@@ -144,7 +143,7 @@ def damage(path: Path) -> str:
             return f"{name} is missing"
         if file.stat().st_size != entry["bytes"]:
             return f"{name} has {file.stat().st_size} bytes, expected {entry['bytes']}"
-        if "sha256" in entry and _sha256(file) != entry["sha256"]:
+        if "sha256" in entry and sha256(file) != entry["sha256"]:
             return f"{name} has another checksum"
     return ""
 
@@ -156,11 +155,6 @@ def _contents(path: Path) -> dict[str, dict[str, Any]]:
             continue
         entry: dict[str, Any] = {"bytes": file.stat().st_size}
         if entry["bytes"] <= _HASHED_UP_TO_BYTES:
-            entry["sha256"] = _sha256(file)
+            entry["sha256"] = sha256(file)
         contents[file.relative_to(path).as_posix()] = entry
     return contents
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()

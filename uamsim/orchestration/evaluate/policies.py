@@ -12,7 +12,8 @@ from uamsim.evaluation.controls import ControlFactory, control_name
 from uamsim.evaluation.entrants import Entrant, control_of
 from uamsim.evaluation.experts import ExpertPlayer
 from uamsim.orchestration.evaluate.request import EvaluationRequest
-from uamsim.orchestration.policies import CheckpointFactory, ServerFactory, file_hash
+from uamsim.serving.refs import CheckpointFactory, ServerFactory
+from uamsim.storage import sha256
 
 
 def find_policy(name: str, request: EvaluationRequest) -> Entrant:
@@ -43,7 +44,7 @@ def find_policy(name: str, request: EvaluationRequest) -> Entrant:
             f"expected a checkpoint, ws://host:port, random or expert as policy, got {name!r}; no "
             "such file is there."
         )
-    name = f"{path.stem}:{file_hash(path)}"
+    name = f"{path.stem}:{sha256(path)[:16]}"
     described = CheckpointFactory(name=name, checkpoint=path.absolute())()
     if request.device == "cpu":
         factory = CheckpointFactory(name=name, checkpoint=path.absolute())

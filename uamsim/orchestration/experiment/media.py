@@ -18,10 +18,10 @@ from uamsim.evaluation.filming import episodes_of, film
 from uamsim.evaluation.rollout import Clip
 from uamsim.evaluation.videos import pick_for_video
 from uamsim.orchestration.experiment.policies import Mode, checkpoint_factory
-from uamsim.orchestration.policies import NamedPolicy
 from uamsim.orchestration.runs.progress import Report
 from uamsim.orchestration.trials.trial import TrialContext, TrialSpec, expand
 from uamsim.reporting.tensorboard import TensorBoardLog
+from uamsim.serving.refs import NamedPolicy
 from uamsim.simulated import SimulatedEnv, expert_episode, simulated
 from uamsim.storage import read_json, write_json
 from uamsim.worlds import world_of

@@ -6,9 +6,9 @@ from typing import Literal
 from uamsim.errors import TrialError
 from uamsim.evaluation.entrants import Entrant, control_of
 from uamsim.orchestration.artifacts.stages import MODEL_FILE
-from uamsim.orchestration.policies import CheckpointFactory
 from uamsim.orchestration.spec import ESem
 from uamsim.orchestration.trials.trial import TrialContext, TrialSpec, load_done
+from uamsim.serving.refs import CheckpointFactory
 
 Mode = ESem | Literal["restored"]
 

@@ -15,8 +15,8 @@ from uamsim.evaluation.retention import (
     retention,
     score,
 )
-from uamsim.orchestration.policies import CheckpointFactory
 from uamsim.orchestration.spec import ExperimentSpec
+from uamsim.serving.refs import CheckpointFactory
 from uamsim.statistics import Rate, rate, success_rates
 
 Scores = dict[str, list[int]]

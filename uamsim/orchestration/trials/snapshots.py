@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from uamsim.evaluation.backends.inline import InlineBackend
-from uamsim.orchestration.policies import CheckpointFactory
 from uamsim.orchestration.trials import measuring
 from uamsim.orchestration.trials.trial import (
     TrialContext,
@@ -12,6 +11,7 @@ from uamsim.orchestration.trials.trial import (
     curve,
 )
 from uamsim.reporting.tensorboard import TensorBoardLog
+from uamsim.serving.refs import CheckpointFactory
 
 
 class SnapshotRecorder:

@@ -31,8 +31,8 @@ def run_trial(context: TrialContext, trial: TrialSpec, report: Report) -> dict[s
         return done
     import torch
 
-    from uamsim.orchestration.policies import file_hash
     from uamsim.orchestration.trials import measuring
+    from uamsim.storage import sha256
     from uamsim.training.ranks import Ranks
 
     torch.set_num_threads(1)
@@ -47,7 +47,7 @@ def run_trial(context: TrialContext, trial: TrialSpec, report: Report) -> dict[s
         "recipe": trial_recipe(context, trial),
         "trial": {"variant": trial.variant, "e_sem": trial.e_sem, "seed": trial.seed},
         "checkpoint": checkpoint.relative_to(folder).as_posix(),
-        "checkpoint_hash": file_hash(checkpoint),
+        "checkpoint_hash": sha256(checkpoint)[:16],
         "scores": scores,
         "S": measuring.scores_from_json(scores).mean,
         "seconds": round(time.time() - started, 1),
