@@ -7,13 +7,17 @@ import sys
 from pathlib import Path
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
 from uamsim import worlds
+from uamsim.contract import Control, Observation, PolicyInput, PolicySpec
 from uamsim.errors import ConfigError, UnknownNameError
+from uamsim.evaluation.controls import RandomPolicy
 from uamsim.simulated import simulated
 from uamsim.worlds import (
     WORLDS,
+    ActionSizes,
     EnvironmentEntry,
     WorldSpec,
     list_simulators,
@@ -36,6 +40,21 @@ SHOWN = [
 ]
 
 
+def random_action(control: Control, sizes: ActionSizes) -> np.ndarray:
+    """What the random control does in the end, from a state of halves."""
+    spec = PolicySpec(
+        cameras=(),
+        image_size=(8, 8),
+        control=control,
+        horizon=4,
+        action_dim=sizes.action_dim,
+        proprio_dim=sizes.proprio_dim,
+    )
+    observation = Observation(pixels={}, agent_pos=np.full(sizes.proprio_dim, 0.5, np.float32))
+    item = PolicyInput(observation=observation, instruction="", seed=1, step=0)
+    return RandomPolicy(spec, sizes).act([item])[0, -1]
+
+
 @pytest.mark.parametrize("env_id", SHOWN)
 def test_an_environment_is_what_its_world_says(env_id: str) -> None:
     world = world_of(env_id)
@@ -46,6 +65,7 @@ def test_an_environment_is_what_its_world_says(env_id: str) -> None:
         assert env.action_space.shape == (sizes.action_dim,)
         assert state.shape == (sizes.proprio_dim,)
         assert set(sizes.gripper_dims) < set(range(sizes.action_dim))
+        assert env.action_space.contains(random_action(control, sizes))
         assert inner.control_hz == world.control_hz
         assert inner.all_cameras == world.cameras
         assert inner.has_expert == world.has_expert

@@ -36,11 +36,14 @@ class ActionSizes:
         action_dim: of an action.
         proprio_dim: of ``agent_pos``.
         gripper_dims: those of an action that open and close grippers.
+        places: between what each number of a random action lies, None where it stays; () takes
+            those of ``RandomPolicy``.
     """
 
     action_dim: int = ACTION_DIM
     proprio_dim: int = ACTION_DIM
     gripper_dims: tuple[int, ...] = (6, 13)
+    places: tuple[tuple[float, float] | None, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +122,20 @@ class WorldSpec:
     has_expert: bool = True
     robot_type: str = "aloha"
     simulator: Simulator | None = None
+
+    def __post_init__(self) -> None:
+        """Checks what others rely on.
+
+        Raises:
+            ConfigError: targets are not in the representation of ``agent_pos``.
+        """
+        for control, sizes in self.controls.items():
+            if control != "relative" and sizes.proprio_dim != sizes.action_dim:
+                raise ConfigError(
+                    f"{self.name} says that targets have {sizes.action_dim} numbers with control "
+                    f"{control!r} and agent_pos {sizes.proprio_dim}; a policy goes from one to "
+                    "the other, so they must be alike."
+                )
 
     @property
     def control(self) -> Control:

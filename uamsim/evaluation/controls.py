@@ -15,38 +15,52 @@ from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.evaluation.backends.jobs import PolicyFactory
 from uamsim.evaluation.config import CONTROLS, ControlKind
 from uamsim.evaluation.retention import GREY
+from uamsim.worlds import ActionSizes
 
 GENERIC_INSTRUCTION = "do the task"
 
-WORKSPACE_LOW = (-0.28, -0.14, 0.0)
-WORKSPACE_HIGH = (0.28, 0.14, 0.2)
+WORKSPACE = ((-0.28, 0.28), (-0.14, 0.14), (0.0, 0.2))
 JOINT_REACH_RAD = 0.6
 
 
 class RandomPolicy:
     """Smooth motion from where the arms are to random places, drawn anew for each chunk.
 
-    With ``control="ee"`` a place is uniform in the workspace with the gripper pointing down,
-    with ``"joint"`` it is up to ``JOINT_REACH_RAD`` away in each joint. With ``"relative"`` a
-    chunk is one movement over and over, uniform in [-1, 1], the gripper open (1) or closed (-1).
+    Places are those of ``sizes``. Where it names none, they are with ``control="ee"`` uniform in
+    ``WORKSPACE`` with the gripper pointing down, with ``"joint"`` up to ``JOINT_REACH_RAD`` away in
+    each joint. With ``"relative"`` a chunk is one movement over and over, uniform in [-1, 1], the
+    gripper open (1) or closed (-1).
 
     Args:
         spec: what it claims to need; it looks at nothing but ``agent_pos``.
-        low: workspace corner, metres, world frame.
-        high: the opposite corner.
+        sizes: of the actions; None takes arms of 7 numbers, the gripper last.
     """
 
     name = "random"
 
-    def __init__(
-        self,
-        spec: PolicySpec,
-        *,
-        low: tuple[float, float, float] = WORKSPACE_LOW,
-        high: tuple[float, float, float] = WORKSPACE_HIGH,
-    ) -> None:
+    def __init__(self, spec: PolicySpec, sizes: ActionSizes | None = None) -> None:
         self.spec = spec
-        self._low, self._high = np.array(low), np.array(high)
+        num_arms, left = divmod(spec.action_dim, 7)
+        if sizes is None and left:
+            raise ConfigError(
+                f"random actions of {spec.action_dim} numbers need the sizes of a world; only arms "
+                "of 7 are known without one."
+            )
+        grippers = tuple(range(6, spec.action_dim, 7)) if sizes is None else sizes.gripper_dims
+        self._is_gripper = np.isin(np.arange(spec.action_dim), grippers)
+        places = sizes.places if sizes is not None else ()
+        # Joints are drawn as a way from where they are.
+        self._moves = np.zeros(spec.action_dim, bool)
+        if not places and spec.control == "joint":
+            places = [
+                (0.0, 1.0) if gripper else (-JOINT_REACH_RAD, JOINT_REACH_RAD)
+                for gripper in self._is_gripper
+            ]
+            self._moves = ~self._is_gripper
+        elif not places:
+            places = (*WORKSPACE, *[(0.0, 0.0)] * 3, (0.0, 1.0)) * num_arms
+        self._stays = np.array([place is None for place in places])
+        self._low, self._high = np.array([place or (0.0, 0.0) for place in places], np.float64).T
 
     def act(self, inputs: Sequence[PolicyInput]) -> Float32[np.ndarray, "B T A"]:
         """See ``Policy.act``."""
@@ -58,21 +72,17 @@ class RandomPolicy:
             rng = np.random.default_rng([item.seed, item.step])
             if self.spec.control == "relative":
                 movement = rng.uniform(-1, 1, size=self.spec.action_dim)
-                movement[-1] = np.sign(movement[-1])
+                movement[self._is_gripper] = np.sign(movement[self._is_gripper])
                 chunks.append(np.tile(movement, (self.spec.horizon, 1)))
                 continue
             chunks.append(start + ease * (self._goal(start, rng) - start))
         return np.stack(chunks).astype(np.float32)
 
     def _goal(self, start: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        goal = start.copy()
-        for arm in (0, 7):
-            if self.spec.control == "ee":
-                goal[arm : arm + 3] = rng.uniform(self._low, self._high)
-                goal[arm + 3 : arm + 6] = 0.0
-            else:
-                goal[arm : arm + 6] += rng.uniform(-JOINT_REACH_RAD, JOINT_REACH_RAD, size=6)
-            goal[arm + 6] = rng.uniform()
+        goal, drawn = self._low.copy(), self._low < self._high
+        goal[drawn] = rng.uniform(self._low[drawn], self._high[drawn])
+        goal[self._moves] += start[self._moves]
+        goal[self._stays] = start[self._stays]
         return goal
 
 
@@ -139,12 +149,14 @@ class ControlFactory:
     Attributes:
         control: "random", "blind", "deaf" or "shuffled".
         spec: of the random policy.
+        sizes: of its actions, as ``RandomPolicy`` takes them.
         base: makes the policy that any other control wraps.
     """
 
     control: ControlKind
     spec: PolicySpec | None = None
     base: PolicyFactory | None = None
+    sizes: ActionSizes | None = None
 
     def __post_init__(self) -> None:
         if self.control not in CONTROLS:
@@ -156,7 +168,7 @@ class ControlFactory:
     def __call__(self) -> Policy:
         """Makes the policy."""
         if self.control == "random" and self.spec is not None:
-            return RandomPolicy(self.spec)
+            return RandomPolicy(self.spec, self.sizes)
         if self.base is None:
             raise ConfigError(f"the {self.control} control needs a base policy.")
         wrap: dict[str, Callable[[Policy], Policy]] = {

@@ -10,6 +10,7 @@ from uamsim.evaluation.config import ControlKind, EvaluationConfig, plan_units
 from uamsim.evaluation.controls import ControlFactory, control_name
 from uamsim.evaluation.environments import has_other_goals, identify
 from uamsim.evaluation.realtime import RealTime
+from uamsim.worlds import world_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,14 @@ def not_applicable(
     ]
 
 
+def _factory_in(env_id: str, entrant: Entrant) -> PlayerFactory:
+    """Random actions are drawn from what the environment takes."""
+    factory = entrant.factory
+    if isinstance(factory, ControlFactory) and factory.control == "random":
+        return replace(factory, sizes=world_of(env_id).controls.get(entrant.spec.control))
+    return factory
+
+
 def plan_jobs(config: EvaluationConfig, entrants: Sequence[Entrant]) -> list[RolloutJob]:
     """Every entrant on its episodes; controls on those of ``in_domain`` alone.
 
@@ -111,7 +120,7 @@ def plan_jobs(config: EvaluationConfig, entrants: Sequence[Entrant]) -> list[Rol
         jobs += [
             RolloutJob(
                 policy=entrant.policy,
-                policy_factory=entrant.factory,
+                policy_factory=_factory_in(unit.env_id, entrant),
                 unit=replace(unit, realtime=entrant.realtime),
             )
             for unit in units

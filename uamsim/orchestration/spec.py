@@ -340,7 +340,11 @@ class ExperimentSpec:
                 render_profile=profile,
             ),
             model=dataclasses.replace(
-                self.model, **dataclasses.asdict(sizes), num_views=len(cameras)
+                self.model,
+                action_dim=sizes.action_dim,
+                proprio_dim=sizes.proprio_dim,
+                gripper_dims=sizes.gripper_dims,
+                num_views=len(cameras),
             ),
             evaluation=dataclasses.replace(
                 self.evaluation,

@@ -18,6 +18,8 @@ TASKS: dict[str, str] = {
 TWO_ARMED: tuple[str, ...] = ("TwoArmLift", "TwoArmHandover")
 EXPERTS: tuple[str, ...] = ("Lift", "Stack", "PickPlace")
 """Tasks that have a scripted expert."""
+_PLACES = ((-0.2, 0.2), (-0.3, 0.3), (0.83, 1.1), *[(0.0, 0.0)] * 3, (0.0, 1.0))
+"""Of one gripper that points down: above the tables, whose tops are 0.8 m high."""
 
 
 def cameras_of(num_arms: int) -> tuple[str, ...]:
@@ -32,7 +34,14 @@ def _facts(name: str) -> dict[str, Any]:
     size = 7 * num_arms
     grippers = tuple(range(6, size, 7))
     return {
-        "controls": {"ee": ActionSizes(action_dim=size, proprio_dim=size, gripper_dims=grippers)},
+        "controls": {
+            "ee": ActionSizes(
+                action_dim=size,
+                proprio_dim=size,
+                gripper_dims=grippers,
+                places=_PLACES * num_arms,
+            )
+        },
         "cameras": cameras_of(num_arms),
         "views": cameras_of(num_arms)[: 1 + num_arms],
         "has_expert": name in EXPERTS,

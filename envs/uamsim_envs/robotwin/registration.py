@@ -187,6 +187,9 @@ SIMULATOR = Simulator(
     published="RoboTwin's own assets, cuRobo and render_profile='ray-traced'",
 )
 
+_PLACES = ((-0.3, 0.3), (-0.25, 0.1), (0.8, 1.1), None, None, None, None, (0.0, 1.0))
+"""Of one hand, turned as it is: above the table, whose top is 0.74 m high."""
+
 WORLD = WorldSpec(
     name="robotwin",
     package="uamsim_envs",
@@ -210,7 +213,7 @@ WORLD = WorldSpec(
     },
     controls={
         "joint": ActionSizes(),
-        "ee": ActionSizes(action_dim=16, proprio_dim=16, gripper_dims=(7, 15)),
+        "ee": ActionSizes(action_dim=16, proprio_dim=16, gripper_dims=(7, 15), places=_PLACES * 2),
     },
     control_hz=None,
     cameras=("head", "left", "right"),

@@ -1,0 +1,1 @@
+"""A gripper that slides over a board."""
