@@ -41,7 +41,7 @@ def test_a_whole_file_is_read(tmp_path):
             "stop the {drawer}",
         )
     )
-    assert read.source == "some.txt"
+    assert read.source == f"{tmp_path.name}/some.txt"
     assert read.tasks == ("turn_left", "turn_right", "look_left", "look_right", "stop")
     assert read.templates["turn_left", "english", False, False] == ("turn {thing} left",)
     assert read.templates["look_right", "chinese", False, False] == ("把{thing}转到右边",)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from uamsim.contract import Goal, Thing
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.lexicon import LEXICON, romanise
 from uamsim.perturbations.language.language import Language
@@ -28,7 +29,7 @@ from uamsim.perturbations.language.wording import (
     Synonyms,
 )
 from uamsim.perturbations.values import from_json, to_json
-from wordings import CAN, MADE, MANNERS, generator, scene_of, wordings
+from wordings import CAN, MADE, MANNERS, TONGUES, generator, scene_of, wordings
 
 
 @given(wording=wordings(), seed=st.integers(0, 2**32 - 1))
@@ -152,8 +153,18 @@ def test_the_first_task_that_is_about_such_things_is_meant():
     assert MADE.read("put the yellow banana on the white plate").task == "tidy"
 
 
+@pytest.mark.parametrize("tongue", TONGUES)
+@pytest.mark.parametrize("more", [(), (Synonyms(),), (Paraphrase(), NoiseWords())])
+def test_a_world_s_own_words_are_said_and_read(tongue, more):
+    goal = Goal(task="mend", thing=Thing(category="gadget", colour="mauve"))
+    for seed in range(5):
+        text = MADE.say(goal, rng=generator(seed), wording=(*tongue, *more))
+        assert MADE.read(text) == goal, text
+        assert MADE.is_usual(goal)
+
+
 def test_a_task_without_a_sentence_names_those_that_have_one():
-    with pytest.raises(UnknownNameError, match=r"'juggle'.*put, tidy"):
+    with pytest.raises(UnknownNameError, match=r"'juggle'.*mend, put, tidy"):
         MADE.say(replace(CAN, task="juggle"), rng=generator())
     with pytest.raises(UnknownNameError, match="made_sentences"):
         MADE.say(replace(CAN, task="tidy"), rng=generator(), wording=(Paraphrase(),))

@@ -7,8 +7,8 @@ import numpy as np
 
 from uamsim.contract import Goal, SceneFacts
 from uamsim.errors import ConfigError, UnknownNameError
-from uamsim.lexicon import LEXICON, placement_word
-from uamsim.perturbations.language.others import other_goal, plainly_named
+from uamsim.lexicon import placement_word
+from uamsim.perturbations.language.others import kind_of, other_goal, plainly_named
 from uamsim.perturbations.language.reading import FORMS, Form, Grammar, make_grammar, readings
 from uamsim.perturbations.language.references import describe
 from uamsim.perturbations.language.saying import (
@@ -21,6 +21,7 @@ from uamsim.perturbations.language.saying import (
 )
 from uamsim.perturbations.language.sentences import Sentences
 from uamsim.perturbations.language.vocabulary import (
+    COLOURS,
     FUNCTION_WORDS,
     SLOT,
     THING_SLOTS,
@@ -70,6 +71,8 @@ class Language:
         """
         self.sentences = sentences
         self.dialect = dialect or Dialect(
+            colours=COLOURS | sentences.colours.keys(),
+            nouns=tuple(dict.fromkeys([*Dialect.nouns, *sentences.nouns])),
             own=sentences.nouns | sentences.colours,
             function_words=FUNCTION_WORDS | sentences.translations,
         )
@@ -237,10 +240,7 @@ class Language:
         things, targets = self.sentences.about[goal.task]
         pairs = [(thing, things) for thing in (goal.thing, *goal.then)]
         pairs += [] if goal.target is None else [(goal.target, targets)]
-        return all(
-            thing.category in sorts or LEXICON[thing.category].kind in sorts
-            for thing, sorts in pairs
-        )
+        return all({t.category, kind_of(t)} & {*sorts} for t, sorts in pairs)
 
 
 def manner_of(wording: Sequence[Perturbation]) -> tuple[Written, bool, bool]:

@@ -26,7 +26,7 @@ def other_goal(goal: Goal, scene: SceneFacts, rng: np.random.Generator) -> Goal:
     if target is not None:
         goals += [replace(goal, target=t) for t in free if t.category == target.category]
     if not goals:
-        goals = [replace(goal, thing=t) for t in free if _kind(t) == _kind(thing)]
+        goals = [replace(goal, thing=t) for t in free if kind_of(t) == kind_of(thing)]
     if not goals:
         colours = [e.name for e in LEXICON.values() if e.kind == "colour" and e.in_action_data]
         others = [replace(thing, colour=colour) for colour in colours]
@@ -39,5 +39,6 @@ def plainly_named(wording: Sequence) -> Composition:
     return Composition(*(axis for axis in wording if not isinstance(axis, Reference)))
 
 
-def _kind(thing: Thing) -> str:
+def kind_of(thing: Thing) -> str:
+    """The kind of a thing of the lexicon; others are of a kind of their own."""
     return LEXICON[thing.category].kind if thing.category in LEXICON else thing.category

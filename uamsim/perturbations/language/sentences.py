@@ -54,7 +54,7 @@ class Sentences:
     """What a file holds.
 
     Attributes:
-        source: the file's name, for messages.
+        source: the file's folder and name, for messages.
         templates: sentences with slots, in the file's order.
         about: task -> what its things are, and what its target is.
         nouns, colours: name -> every way to write it, the usual one first.
@@ -93,7 +93,7 @@ def read_sentences(path: Path) -> Sentences:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the sentences of {path}: {error}.") from error
-    reader = _Reader(Sentences(source=path.name))
+    reader = _Reader(Sentences(source=f"{path.parent.name}/{path.name}"))
     for number, line in enumerate([*map(str.strip, lines), "[]"], 1):
         try:
             if line and not line.startswith("#"):
