@@ -23,6 +23,17 @@ def test_factors_that_make_each_other_worse() -> None:
     assert value.ci_high < 0
 
 
+@pytest.mark.parametrize("n", [2, 100])
+@pytest.mark.parametrize("both", [True, False])
+def test_seeds_that_all_agree_leave_an_interval(n: int, both: bool) -> None:
+    value = interaction([True] * n, [True] * n, [True] * n, [both] * n)
+    assert value.value == both - 1
+    assert value.ci_low <= value.value <= value.ci_high
+    # No other contrast among n excludes a share of 3 / n (the rule of three).
+    assert 1 / n < value.ci_high - value.ci_low
+    assert (value.ci_high < 0) == (n == 100 and not both)
+
+
 def test_cells_must_match() -> None:
     with pytest.raises(ConfigError, match=r"\[2, 2, 2, 3\]"):
         interaction([True] * 2, [True] * 2, [True] * 2, [True] * 3)

@@ -39,14 +39,16 @@ def interaction(
         raise ConfigError(f"expected four cells of the same two or more seeds, got {lengths}.")
     a, b, c, d = cells
     contrast = (d - b) - (c - a)
-    if not contrast.any():
-        return Estimate(value=0.0, ci_low=0.0, ci_high=0.0, n=lengths[0])
+    value, shown = float(contrast.mean()), contrast
+    if not np.ptp(contrast):
+        # A few seeds may all agree; one more in each direction keeps the interval from a point.
+        shown = np.append(contrast, [-1.0, 1.0])
     low, high = scipy.stats.t.interval(
-        confidence, len(contrast) - 1, loc=contrast.mean(), scale=scipy.stats.sem(contrast)
+        confidence, len(shown) - 1, loc=shown.mean(), scale=scipy.stats.sem(shown)
     )
     return Estimate(
-        value=float(contrast.mean()),
-        ci_low=float(low),
-        ci_high=float(high),
+        value=value,
+        ci_low=min(float(low), value),
+        ci_high=max(float(high), value),
         n=lengths[0],
     )
