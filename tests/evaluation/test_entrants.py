@@ -11,7 +11,7 @@ from uamsim.evaluation.realtime import RealTime
 from uamsim.evaluation.tables import PairedTest, make_tables
 from uamsim.orchestration.evaluate.request import EvaluationRequest
 from uamsim.orchestration.evaluate.run import plan
-from uamsim.reporting.controls import not_applicable_remarks
+from uamsim.reporting.remarks import not_applicable_remarks
 from uamsim.simulated import SimulatedEnv
 from uamsim.testing.envs import REACH_ID, ReachEnv
 from uamsim.testing.policies import ReachPolicy

@@ -5,9 +5,9 @@ import pytest
 from uamsim.contract import in_a_row
 from uamsim.errors import ResultsError
 from uamsim.reporting import paper
-from uamsim.reporting.chains import chain_table
 from uamsim.reporting.report import build_report
 from uamsim.reporting.results import Results, validate_results
+from uamsim.reporting.tables import chain_table
 
 ENV = "uamsim_envs:uamsim/CalvinChains-D-v0"
 RATES = (0.82, 0.64, 0.5, 0.38, 0.3)

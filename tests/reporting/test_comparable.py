@@ -1,4 +1,4 @@
-from uamsim.reporting.comparable import NOT_COMPARABLE, world_remarks
+from uamsim.reporting.remarks import NOT_COMPARABLE, world_remarks
 from uamsim.reporting.report import build_report
 
 STAND_IN = {"comparable": False, "planner": "ik", "assets": "5bf6 (stand-in)", "renderer": "raster"}

@@ -8,8 +8,8 @@ from uamsim.evaluation.environments import world_rows
 from uamsim.evaluation.tables import Tables
 from uamsim.models.variants import VARIANTS
 from uamsim.perturbations.splits import find_split
-from uamsim.reporting.controls import control_remarks, not_applicable_remarks
 from uamsim.reporting.paper import published
+from uamsim.reporting.remarks import control_remarks, not_applicable_remarks
 from uamsim.reporting.results import SCHEMA_VERSION
 
 

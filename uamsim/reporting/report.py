@@ -8,15 +8,13 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from uamsim.reporting import suites, tables
-from uamsim.reporting.chains import chain_table
-from uamsim.reporting.comparable import world_remarks
-from uamsim.reporting.controls import control_remarks, not_applicable_remarks
+from uamsim.reporting import tables
 from uamsim.reporting.figures import figures
 from uamsim.reporting.findings import find
 from uamsim.reporting.gate import gate_table, gate_verdict
 from uamsim.reporting.labels import MODE_TITLES, spoken
 from uamsim.reporting.media import MediaReader
+from uamsim.reporting.remarks import control_remarks, not_applicable_remarks, world_remarks
 from uamsim.reporting.results import Results
 from uamsim.reporting.svg import inline, standalone, to_svg
 from uamsim.reporting.tax import tax_table
@@ -83,9 +81,9 @@ def _context(results: Results, media: MediaReader) -> dict[str, Any]:
         "sweep": tables.sweep_table(results),
         "tasks": tables.task_table(results),
         "splits": {mode: tables.split_table(results, mode) for mode in results.modes},
-        "chains": chain_table(results),
-        "suites": suites.suite_table(results),
-        "comparisons": suites.comparison_table(results),
+        "chains": tables.chain_table(results),
+        "suites": tables.suite_table(results),
+        "comparisons": tables.comparison_table(results),
         "skills": tables.skills_table(results),
         "provenance": tables.provenance_table(results),
         "timing": tables.timing_table(results),

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from uamsim.contract import IN_DOMAIN, SKILLS
+from uamsim.contract import IN_DOMAIN, SKILLS, in_a_row
 from uamsim.reporting.labels import (
     MODE_TITLES,
     duration,
     interval_text,
+    points,
     spoken,
 )
 from uamsim.reporting.results import Results, Row, pool, seed_rates
@@ -34,6 +35,7 @@ class Table:
 
 
 MISSING = "–"
+_VERDICTS = {"first": "worse", "second": "better", "equivalent": "equivalent"}
 
 
 def _rate(estimate: Estimate | None) -> str:
@@ -149,6 +151,114 @@ def task_table(results: Results) -> Table:
     return Table(
         head=["variant", "mode", *map(spoken, results.tasks), "each seed, tasks pooled"],
         rows=rows,
+    )
+
+
+def suite_table(results: Results) -> Table:
+    """Mean over tasks of every policy and control on every split, with both intervals."""
+    return Table(
+        head=["policy", "split", "tasks", "episodes", "mean of the tasks", "clustered by task"],
+        rows=[
+            [
+                results.policy_title(row["policy"]),
+                results.split_title(row["split"]),
+                str(row["tasks"]),
+                str(row["episodes"]),
+                interval_text(_estimate(row, "rate", "ci")),
+                interval_text(_estimate(row, "rate", "clustered")),
+            ]
+            for row in results.raw["suites"]
+        ],
+        note="Every task has the same weight. The first 95% interval is about these tasks and "
+        "other episodes of them; the second, clustered by task, about tasks like these, which a "
+        "few of them say little about.",
+    )
+
+
+def comparison_table(results: Results) -> Table:
+    """Policies beside a reference on the same episodes, split by split."""
+    return Table(
+        head=["policy", "beside", "split", "pairs", "difference", "McNemar's p", "sequential test"],
+        rows=[
+            [
+                results.policy_title(row["policy"]),
+                results.policy_title(row["reference"]),
+                results.split_title(row["split"]),
+                str(row["episodes"]),
+                points(_estimate(row, "difference", "ci")),
+                f"{row['p_value']:.3g}",
+                _verdict(row),
+            ]
+            for row in results.raw["comparisons"]
+            if row["task"] is None
+        ],
+        note="The row's policy minus the one beside it, with Bonett and Price's 95% interval; "
+        "exact test; anytime-valid test at 0.05 with the "
+        "pair at which it could have stopped. Each row is a test by itself: of 20 without a "
+        "difference one is expected below 0.05.",
+    )
+
+
+def _verdict(row: Row) -> str:
+    if row["verdict"] == "undecided":
+        return "undecided"
+    return f"{_VERDICTS[row['verdict']]}, after {row['decided_after']}"
+
+
+def chain_table(results: Results) -> Table:
+    """Chains with 1, 2, ... tasks done in a row and the average, measured and published."""
+    measured = results.raw.get("chains", ())
+    longest = max((row["tasks"] for row in measured), default=0)
+    counts = range(1, longest + 1)
+    head = ["policy", "environment", "split", "chains", *map(str, counts), "average in a row"]
+    return Table(
+        head=head,
+        rows=[
+            *([*_ours(row, results), *_rates(row, counts)] for row in measured),
+            *(_published(row, longest) for row in results.raw.get("published", ())),
+        ],
+        note="Share of chains with so many tasks done in a row, with Wilson's 95% interval, and "
+        "their average number. Published rows were not run here; * marks what that paper's "
+        "authors ran themselves, its other rows are copied there from the methods' own papers.",
+    )
+
+
+def _ours(row: Row, results: Results) -> list[str]:
+    environment = spoken(row["env_id"].rpartition("/")[2].removesuffix("-v0"))
+    return [
+        results.policy_title(row["policy"]),
+        environment,
+        results.split_title(row["split"]),
+        str(row["chains"]),
+    ]
+
+
+def _rates(row: Row, counts: Sequence[int]) -> list[str]:
+    names = map(in_a_row, counts)
+    cells = [interval_text(_estimate(row, name, name)) if name in row else "" for name in names]
+    return [*cells, interval_text(_estimate(row, "length", "length"), percent=False)]
+
+
+def _published(row: Row, longest: int) -> list[str]:
+    rates = [MISSING if value is None else f"{100 * value:.1f}%" for value in row["in_a_row"]]
+    length = MISSING if row["length"] is None else f"{row['length']:.2f}"
+    return [
+        f"published ({row['paper']}): {row['method']}{'*' if row['reproduced'] else ''}",
+        spoken(row["env_id"].rpartition("/")[2].removesuffix("-v0")),
+        f"{row['trained_on']} → D",
+        "",
+        *(rates + [MISSING] * longest)[:longest],
+        length,
+    ]
+
+
+def _estimate(row: Row, value: str, ends: str) -> Estimate:
+    """A column of a row with the columns of its interval, such as "rate" and "clustered"."""
+    return Estimate(
+        value=row[value],
+        ci_low=row[f"{ends}_low"],
+        ci_high=row[f"{ends}_high"],
+        n=row["chains"] if "chains" in row else row["episodes"],
     )
 
 

@@ -17,7 +17,7 @@ from uamsim.evaluation.videos import pick_for_video
 from uamsim.orchestration.evaluate.request import EvaluationRequest
 from uamsim.orchestration.results import shared_results
 from uamsim.orchestration.runs.folder import versions
-from uamsim.reporting.comparable import world_remarks
+from uamsim.reporting.remarks import world_remarks
 from uamsim.reporting.tensorboard import TensorBoardLog
 from uamsim.reporting.terminal import chain_lines, comparison_lines, rate_lines
 from uamsim.storage import write_json

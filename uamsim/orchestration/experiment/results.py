@@ -28,7 +28,7 @@ def retention_rows(context: TrialContext, trials: Sequence[TrialSpec]) -> list[d
         if context.spec.restored and trial.e_sem == "unfrozen":
             scores["restored"] = before["scores"]
         for mode, after in scores.items():
-            kept = measuring.compare(before, after).to_json()
+            kept = measuring.retention_since(before, after).to_json()
             rows.append({"variant": trial.variant, "e_sem": mode, "seed": trial.seed, **kept})
     return rows
 

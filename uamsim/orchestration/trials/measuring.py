@@ -1,12 +1,13 @@
 """What a model knows and does, as rows: the measurements that trials and the pipeline share."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from uamsim.contract import EpisodeRecord, Question
-from uamsim.evaluation.backends.jobs import RolloutBackend, RolloutJob
-from uamsim.evaluation.config import plan_units
+from uamsim.contract import IN_DOMAIN, EpisodeRecord, Question
+from uamsim.evaluation.backends.jobs import PolicyFactory, RolloutBackend
+from uamsim.evaluation.entrants import Entrant, plan_jobs
 from uamsim.evaluation.retention import (
     Answerer,
     Retention,
@@ -98,22 +99,21 @@ def load_answerer(vlm: Path) -> Answerer:
     return VLMAnswerer(vlm)
 
 
-def compare(before: dict[str, Any], after: Scores) -> Retention:
+def retention_since(before: dict[str, Any], after: Scores) -> Retention:
     """Retention of ``after`` against S0 and floors measured on the same questions."""
     return retention(scores_from_json(before["scores"]), scores_from_json(after), before["floors"])
 
 
 def in_domain_rates(
-    spec: ExperimentSpec, job_policy: str, factory: Any, backend: RolloutBackend
+    spec: ExperimentSpec, name: str, factory: PolicyFactory, backend: RolloutBackend
 ) -> dict[str, Rate]:
     """Task -> success on a few in-domain episodes, in this process."""
-    units = plan_units(
+    few = dataclasses.replace(
         spec.evaluation,
-        spec.policy_spec,
-        splits=("in_domain",),
-        episodes=spec.evaluation.snapshot_episodes,
+        splits=(IN_DOMAIN,),
+        in_domain_episodes=spec.evaluation.snapshot_episodes,
     )
+    policy = Entrant(name=name, factory=factory, spec=spec.policy_spec)
     records: list[EpisodeRecord] = []
-    jobs = [RolloutJob(policy=job_policy, policy_factory=factory, unit=unit) for unit in units]
-    backend.run_units(jobs, lambda _job, record: records.append(record))
+    backend.run_units(plan_jobs(few, [policy]), lambda _job, record: records.append(record))
     return {task: value for (_, task, _), value in success_rates(records).items()}

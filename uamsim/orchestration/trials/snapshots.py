@@ -40,7 +40,7 @@ class SnapshotRecorder:
         scores = measuring.measure_policy(
             checkpoint, context.artifacts.vqa_test, per_skill=spec.snapshot_questions
         )
-        kept = measuring.compare(context.before["snapshot"], scores).to_json()
+        kept = measuring.retention_since(context.before["snapshot"], scores).to_json()
         name = f"{trial.trial_id}@{step}"
         factory = CheckpointFactory(name=name, checkpoint=checkpoint)
         backend = InlineBackend()

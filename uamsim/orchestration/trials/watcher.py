@@ -38,7 +38,7 @@ class Watcher:
     def __call__(self, step: int, model: Any) -> None:
         """Measures S of the weights as they are, and shows goals where the model predicts them."""
         scores = score(_Answerer(model.vlm), self._questions, self._images)
-        kept = measuring.compare(self._before, measuring.scores_to_json(scores)).to_json()
+        kept = measuring.retention_since(self._before, measuring.scores_to_json(scores)).to_json()
         goals = self._goals(model)
         if self._log is None:
             return

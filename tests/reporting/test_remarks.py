@@ -5,7 +5,7 @@ import pytest
 from uamsim.contract import EpisodeRecord
 from uamsim.evaluation.entrants import Entrant, control_of
 from uamsim.evaluation.tables import make_tables
-from uamsim.reporting.controls import control_remarks
+from uamsim.reporting.remarks import control_remarks
 from uamsim.testing.policies import ReachPolicy
 
 POLICY = Entrant(name="p", factory=ReachPolicy, spec=ReachPolicy().spec)

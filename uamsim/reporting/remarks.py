@@ -1,10 +1,11 @@
-"""What the random, blind, deaf and shuffled controls say about a policy, in words."""
+"""What results mean, in sentences: controls beside their policy, and foreign worlds."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+NOT_COMPARABLE = "not comparable with published"
 ALPHA = 0.05
-_MAX_NAMED = 5
+_MAX_NAMED = 3
 _SHOWN = {
     "random": ("the task rewards more than chance", "it does no better than chance motion"),
     "blind": ("it uses its pictures", "nothing shows that it uses its pictures"),
@@ -77,3 +78,24 @@ def _in_tasks(open_tasks: Sequence[Mapping[str, Any]], tasks: Sequence[Any]) -> 
     more = len(open_tasks) - len(counts)
     named = ", ".join(counts) + (f" and {more} more" if more else "")
     return f" Alone, {len(open_tasks)} of {len(tasks)} tasks do not show it: {named}."
+
+
+def world_remarks(worlds: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence for all environments of one kind.
+
+    Args:
+        worlds: rows with "env_id", "comparable", and what else an environment is made of.
+    """
+    kinds: dict[str, list[str]] = {}
+    for row in worlds:
+        made = {k: str(v) for k, v in row.items() if k not in ("env_id", "comparable")}
+        text = ", ".join(f"{name} {value}" for name, value in made.items())
+        label = "" if row["comparable"] else f" are {NOT_COMPARABLE} ones"
+        name = row["env_id"].rpartition("/")[2]
+        kinds.setdefault(f"{label}: {text}.", []).append(name)
+    return [f"Results of {_shorten(names)}{text}" for text, names in kinds.items()]
+
+
+def _shorten(names: Sequence[str]) -> str:
+    more = len(names) - _MAX_NAMED
+    return ", ".join(names[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
