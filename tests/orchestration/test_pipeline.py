@@ -12,7 +12,7 @@ from uamsim.evaluation.backends.ledger import LEDGER_FILE, Ledger, read_ledger
 from uamsim.orchestration.artifacts import stages
 from uamsim.orchestration.artifacts import store as store_module
 from uamsim.orchestration.artifacts.store import ArtifactStore
-from uamsim.orchestration.experiment.pipeline import Options, run_experiment
+from uamsim.orchestration.experiment.pipeline import RunOptions, run_experiment
 from uamsim.orchestration.runners.inline import InlineRunner
 from uamsim.orchestration.runs.progress import Console
 from uamsim.reporting import report as report_module
@@ -22,7 +22,7 @@ from uamsim.reporting.results import validate_results
 def _run(spec, tmp_path, *, resume=True, runner=None, out="out", pretrain=False):
     folder = tmp_path / out
     console = Console(folder / "progress", folder / "timing.json", io.StringIO())
-    options = Options(
+    options = RunOptions(
         out=folder, resume=resume, cache=tmp_path / "cache", command="test", pretrain=pretrain
     )
     return run_experiment(spec, options, runner or InlineRunner(), console)

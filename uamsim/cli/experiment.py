@@ -179,8 +179,7 @@ def _run(spec: "ExperimentSpec", options: Options, words: Sequence[str]) -> int:
 
     # Before anything large is imported: the allocator reads its settings when a process starts.
     ensure_process_environment()
-    from uamsim.orchestration.experiment.pipeline import Options as RunOptions
-    from uamsim.orchestration.experiment.pipeline import run_experiment
+    from uamsim.orchestration.experiment.pipeline import RunOptions, run_experiment
     from uamsim.orchestration.runners.names import make_runner
 
     out = options.out

@@ -40,7 +40,7 @@ _VERBS = {"gate": "measuring"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class RunOptions:
     """How to run, as opposed to what.
 
     Attributes:
@@ -61,7 +61,7 @@ class Options:
 
 
 def run_experiment(
-    spec: ExperimentSpec, options: Options, runner: Runner, console: Console | None = None
+    spec: ExperimentSpec, options: RunOptions, runner: Runner, console: Console | None = None
 ) -> Path:
     """Runs what is not finished yet.
 
@@ -79,7 +79,7 @@ def run_experiment(
 
 
 def _run(
-    spec: ExperimentSpec, options: Options, out: Path, runner: Runner, console: Console | None
+    spec: ExperimentSpec, options: RunOptions, out: Path, runner: Runner, console: Console | None
 ) -> Path:
     run = open_run(spec, out, resume=options.resume, command=options.command)
     console = console or Console(out / "progress", out / "timing.json")
