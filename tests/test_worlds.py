@@ -6,18 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import gymnasium as gym
-import numpy as np
 import pytest
 
 from uamsim import worlds
-from uamsim.contract import Control, Observation, PolicyInput, PolicySpec
 from uamsim.errors import ConfigError, UnknownNameError
-from uamsim.evaluation.controls import RandomPolicy
-from uamsim.simulated import simulated
 from uamsim.worlds import (
     WORLDS,
-    ActionSizes,
     EnvironmentEntry,
     WorldSpec,
     list_simulators,
@@ -27,49 +21,6 @@ from uamsim.worlds import (
     world_of,
     worlds_of,
 )
-
-SHOWN = [
-    pytest.param(
-        f"{world.package}:{entry.id}",
-        marks=[pytest.mark.sim(world.simulator.name)] if world.simulator else [],
-    )
-    for world in WORLDS.values()
-    # RoboTwin's fifty tasks differ in nothing that is said here.
-    for entry in world.environments
-    if "RoboTwin" not in entry.id or entry.task == "lift_pot"
-]
-
-
-def random_action(control: Control, sizes: ActionSizes) -> np.ndarray:
-    """What the random control does in the end, from a state of halves."""
-    spec = PolicySpec(
-        cameras=(),
-        image_size=(8, 8),
-        control=control,
-        horizon=4,
-        action_dim=sizes.action_dim,
-        proprio_dim=sizes.proprio_dim,
-    )
-    observation = Observation(pixels={}, agent_pos=np.full(sizes.proprio_dim, 0.5, np.float32))
-    item = PolicyInput(observation=observation, instruction="", seed=1, step=0)
-    return RandomPolicy(spec, sizes).act([item])[0, -1]
-
-
-@pytest.mark.parametrize("env_id", SHOWN)
-def test_an_environment_is_what_its_world_says(env_id: str) -> None:
-    world = world_of(env_id)
-    for control, sizes in world.controls.items():
-        env = gym.make(env_id, control=control, image_size=(32, 48), disable_env_checker=True)
-        inner = simulated(env)
-        state = inner.observation_space["agent_pos"]  # pyright: ignore[reportIndexIssue]
-        assert env.action_space.shape == (sizes.action_dim,)
-        assert state.shape == (sizes.proprio_dim,)
-        assert set(sizes.gripper_dims) < set(range(sizes.action_dim))
-        assert env.action_space.contains(random_action(control, sizes))
-        assert inner.control_hz == world.control_hz
-        assert inner.all_cameras == world.cameras
-        assert inner.has_expert == world.has_expert
-        env.close()
 
 
 @pytest.mark.parametrize("name", list(WORLDS))

@@ -1,4 +1,4 @@
-"""CALVIN's scenes keep the project's contract, and are calvin_env's own to the bit."""
+"""CALVIN's scenes are calvin_env's own to the bit, and what is particular to them."""
 
 import copy
 import os
@@ -11,24 +11,18 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import check_env
 
 import uamsim
 import uamsim_envs
 from uamsim.errors import (
     ConfigError,
-    InvalidActionError,
-    MissingDependencyError,
     RenderingUnavailableError,
     SceneError,
     SimulatorError,
     UnknownNameError,
 )
-from uamsim.perturbations.axes.actions import ActionDelay
-from uamsim.perturbations.axes.sensors import Latency
 from uamsim.perturbations.language.wording import Pinyin
 from uamsim.perturbations.values import Composition, Perturbation
-from uamsim.simulated import SimulatedEnv
 from uamsim.simulators import find_installation
 from uamsim_envs.calvin.env import CalvinEnv
 from uamsim_envs.calvin.registration import SCENES, SIMULATOR
@@ -95,34 +89,14 @@ def moves(count: int, seed: int = 0) -> np.ndarray:
     return np.clip(actions, -1.0, 1.0)
 
 
-def test_every_scene_is_registered() -> None:
-    assert all(f"uamsim/Calvin-{scene}-v0" in gym.registry for scene in SCENES)
-
-
-def test_without_calvin_an_id_says_what_to_run(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("UAMSIM_SIMULATORS", str(tmp_path))
-    with pytest.raises(MissingDependencyError, match="Run: uamsim install calvin"):
-        gym.make("uamsim_envs:uamsim/Calvin-D-v0")
-
-
-@sim
-def test_check_env(make: Make) -> None:
-    check_env(make(), skip_render_check=True)
-
-
 @sim
 @pytest.mark.parametrize("scene", SCENES)
-def test_observation_and_info_are_the_contract(scene: str, make: Make) -> None:
+def test_a_scene_shows_its_blocks_and_says_where_they_are(scene: str, make: Make) -> None:
     env = make(scene, **LOWPOLY)
-    assert isinstance(env, SimulatedEnv)
     observation, info = env.reset(seed=0, options={"task": "lift_red_block_table"})
-    assert env.observation_space.contains(observation)
     shapes = {camera: picture.shape for camera, picture in observation["pixels"].items()}
     assert shapes == {"static": (200, 200, 3), "gripper": (84, 84, 3)}
     assert all(picture.std() > 10.0 for picture in observation["pixels"].values())
-    assert observation["agent_pos"].shape == (15,)
     assert info["scene_obs"].shape == (24,)
     assert info["_max_episode_steps"] == 360
     assert "red block" in info["instruction"]
@@ -133,9 +107,7 @@ def test_observation_and_info_are_the_contract(scene: str, make: Make) -> None:
     for index, colour in enumerate(order[scene].split()):
         expected = info["scene_obs"][6 + 6 * index : 9 + 6 * index]
         np.testing.assert_array_equal(places[colour], expected)
-    *_, after = env.step(env.rest_action())
-    assert not after["is_success"]
-    assert after["stages"] == {"done": False}
+    assert info["stages"] == {"done": False}
 
 
 @sim
@@ -158,39 +130,6 @@ def test_states_and_pictures_are_those_of_calvin_env(make: Make, tmp_path: Path)
     np.testing.assert_array_equal(env.state()["robot_obs"], seen["robot_obs"][-1])
     for camera, picture in last["pixels"].items():
         np.testing.assert_array_equal(picture, seen[camera])
-
-
-@sim
-def test_same_seed_same_episode_also_after_others(make: Make) -> None:
-    env, tasks = make(**LOWPOLY), set()
-
-    def play(seed: int) -> tuple[Any, ...]:
-        first = env.reset(seed=seed)
-        after = env.step_chunk(moves(20))
-        return *first, *after, env.state()
-
-    before = play(5)
-    for seed in range(3):
-        tasks.add(play(seed)[1]["task"])
-        env.play(env.expert(np.random.default_rng(seed)), 30)
-    np.testing.assert_equal(play(5), before)
-    assert len(tasks) > 1
-    other = make_env(**LOWPOLY)
-    first = other.reset(seed=5)
-    np.testing.assert_equal((*first, *other.step_chunk(moves(20)), other.state()), before)
-    other.close()
-
-
-@sim
-def test_eager_and_chunked_are_the_same(make: Make) -> None:
-    env = make(**LOWPOLY)
-    env.reset(seed=2)
-    eager = [env.step(action) for action in moves(15)][-1]
-    states = env.state()
-    env.reset(seed=2)
-    chunked = env.step_chunk(moves(15))
-    np.testing.assert_equal(env.state(), states)
-    np.testing.assert_equal(chunked, eager)
 
 
 @sim
@@ -221,17 +160,6 @@ def test_an_expert_that_gives_up_leaves_the_episode_whole(make: Make) -> None:
 
 
 @sim
-def test_played_actions_replay(make: Make) -> None:
-    env = make(cameras=(), **LOWPOLY)
-    env.reset(seed=4)
-    taken, last = env.play(env.expert(np.random.default_rng(4)), 40)
-    states = env.state()
-    env.reset(seed=4)
-    np.testing.assert_equal(env.step_chunk(taken), last)
-    np.testing.assert_equal(env.state(), states)
-
-
-@sim
 def test_of_the_gripper_only_the_sign_counts(make: Make) -> None:
     env, states = make(cameras=(), **LOWPOLY), []
     for factor in (1.0, 0.3):
@@ -239,20 +167,6 @@ def test_of_the_gripper_only_the_sign_counts(make: Make) -> None:
         env.step_chunk(moves(20) * np.array([1.0] * 6 + [factor], np.float32))
         states.append(env.state())
     np.testing.assert_equal(*states)
-
-
-@sim
-def test_late_pictures_are_those_of_then(make: Make) -> None:
-    plain = make(**LOWPOLY)
-    first, _ = plain.reset(seed=6)
-    seen = [first, *(plain.step(action)[0] for action in moves(12))]
-    states = plain.state()
-    late = make_env(perturbations=(Latency(severity=2),), **LOWPOLY)
-    late.reset(seed=6)
-    for step, action in enumerate(moves(12), start=1):
-        np.testing.assert_equal(late.step(action)[0], seen[max(0, step - 4)])
-    np.testing.assert_equal(late.state(), states)
-    late.close()
 
 
 @sim
@@ -266,19 +180,6 @@ def test_a_light_is_on_in_pictures_of_when_it_was(make: Make) -> None:
     np.testing.assert_array_equal(past["pixels"]["static"], dark)
     np.testing.assert_array_equal(env.look(("static",))["static"], bright)
     np.testing.assert_equal(env.state(), steps)
-
-
-@sim
-def test_delayed_actions_come_late(make: Make) -> None:
-    plain = make(cameras=(), **LOWPOLY)
-    late = make_env(cameras=(), perturbations=(ActionDelay(severity=1),), **LOWPOLY)
-    late.reset(seed=6)
-    actions = moves(10)
-    late.step_chunk(actions)
-    plain.reset(seed=6)
-    plain.step_chunk(np.concatenate([np.tile(plain.rest_action(), (2, 1)), actions[:-2]]))
-    np.testing.assert_equal(late.state(), plain.state())
-    late.close()
 
 
 @sim
@@ -350,10 +251,6 @@ def test_bad_arguments_say_what_is_expected(make: Make) -> None:
         CalvinEnv(scene="E")
     with pytest.raises(UnknownNameError, match="Did you mean 'open_drawer'"):
         make_env(tasks=("open_drawr",))
-    with pytest.raises(UnknownNameError, match="Did you mean 'tiny'"):
-        make_env(render_profile="tin")
-    with pytest.raises(ConfigError, match="control must be 'relative'"):
-        make_env(control="ee")
     env = make(cameras=(), **LOWPOLY)
     with pytest.raises(UnknownNameError, match="Did you mean 'scene_obs'"):
         env.reset(seed=0, options={"scene_ob": np.zeros(24)})
@@ -362,22 +259,15 @@ def test_bad_arguments_say_what_is_expected(make: Make) -> None:
     with pytest.raises(ConfigError, match="robot_obs needs scene_obs"):
         env.reset(seed=0, options={"robot_obs": np.zeros(15)})
     env.reset(seed=0)
-    before = env.state()
-    for actions in (np.zeros((2, 6)), np.zeros(7), np.full((1, 7), np.nan)):
-        with pytest.raises(InvalidActionError, match=r"shape \[T, 7\]"):
-            env.step_chunk(actions)
-    np.testing.assert_equal(env.state(), before)
     with pytest.raises(ConfigError, match="a process holds one CALVIN environment"):
         env.host.call("open", calvin="", calvin_env="", scene="A", render_profile="tiny",
                       image_size=None)  # fmt: skip
 
 
 @sim
-def test_truncates_at_its_own_limit() -> None:
-    env = make_env(max_episode_steps=7, cameras=(), **LOWPOLY)
+def test_a_killed_host_is_an_error_and_not_a_hang() -> None:
+    env = make_env(cameras=(), **LOWPOLY)
     env.reset(seed=0)
-    _, _, terminated, truncated, info = env.step_chunk(np.tile(env.rest_action(), (20, 1)))
-    assert (terminated, truncated, info["num_steps"]) == (False, True, 7)
     os.kill(env.host.pid, signal.SIGKILL)
     with pytest.raises(SimulatorError, match=r"Calvin-D .* was killed by SIGKILL"):
         env.reset(seed=0)

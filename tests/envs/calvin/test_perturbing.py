@@ -244,19 +244,6 @@ def test_a_heavier_and_more_slippery_world_moves_differently(env: CalvinEnv) -> 
 
 
 @sim
-def test_severity_0_is_the_identity(env: CalvinEnv) -> None:
-    nothing = make_env(*(cls.at(0) for cls in CARRIED))
-    observations = [world.reset(seed=3)[0] for world in (env, nothing)]
-    actions = np.tile([0.3, 0.2, -0.4, 0.0, 0.0, 0.1, 1.0], (20, 1)).astype(np.float32)
-    observations += [world.step_chunk(actions)[0] for world in (env, nothing)]
-    for ours, theirs in zip(observations[::2], observations[1::2], strict=True):
-        assert same(ours["pixels"], theirs["pixels"])
-        assert np.array_equal(ours["agent_pos"], theirs["agent_pos"])
-    assert same(env.state(), nothing.state())
-    nothing.close()
-
-
-@sim
 def test_distractors_stand_on_the_table_and_touch_nothing(env: CalvinEnv) -> None:
     for seed in range(5):
         laid = lay_out(env, Distractors(count=MAX_DISTRACTORS), seed=seed)

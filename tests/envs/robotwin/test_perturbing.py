@@ -24,7 +24,7 @@ from uamsim.perturbations.axes.scene import (
     TableTexture,
 )
 from uamsim.perturbations.axes.sensors import DroppedFrames, Latency
-from uamsim.perturbations.language.wording import Chinese, CodeMix, Paraphrase, Pinyin
+from uamsim.perturbations.language.wording import Chinese, Paraphrase
 from uamsim.perturbations.values import LAYERS, Composition, Perturbation
 from uamsim_envs.robotwin.env import RoboTwinEnv
 from uamsim_envs.robotwin.language import GOALS
@@ -132,18 +132,6 @@ def others(env: RoboTwinEnv, known: np.ndarray) -> np.ndarray:
     """The poses of things that are not where these are."""
     poses = env.state()["things"]
     return np.array([pose for pose in poses if not (pose == known).all(axis=1).any()])
-
-
-@sim
-def test_severity_0_is_the_identity_to_the_bit(env: RoboTwinEnv) -> None:
-    plain, info = begun(env)
-    state = env.state()
-    same, info_0 = begun(env, *(cls.at(0) for cls in carried(TASK) if cls not in (Pinyin, CodeMix)))
-    assert all(np.array_equal(v, same["pixels"][c]) for c, v in plain["pixels"].items())
-    assert all(np.array_equal(v, env.state()[k]) for k, v in state.items())
-    assert info_0["instruction"] == info["instruction"]
-    assert info_0["perturbations"] == {}
-    assert env.reads_back()
 
 
 @sim

@@ -12,12 +12,10 @@ import pytest
 
 from uamsim.errors import (
     ConfigError,
-    MissingDependencyError,
     RenderingUnavailableError,
     UnknownNameError,
 )
 from uamsim.perturbations.axes.objects import NovelPair
-from uamsim.simulated import SimulatedEnv
 from uamsim.simulators import find_installation
 from uamsim_envs.robotwin import language
 from uamsim_envs.robotwin.env import RoboTwinEnv
@@ -89,14 +87,6 @@ def test_every_id_is_registered() -> None:
     assert set(PAPER_TASKS) <= set(TASKS)
 
 
-def test_without_robotwin_an_id_says_what_to_run(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("UAMSIM_SIMULATORS", str(tmp_path))
-    with pytest.raises(MissingDependencyError, match="Run: uamsim install robotwin"):
-        make_env()
-
-
 @sim
 def test_ids_are_the_repository_s() -> None:
     checkout = find_installation(SIMULATOR).checkout(CHECKOUT)
@@ -139,10 +129,8 @@ def test_without_a_vulkan_device_the_error_names_the_doctor(
 
 
 @sim
-def test_observation_and_info_are_the_contract(env: RoboTwinEnv) -> None:
-    assert isinstance(env, SimulatedEnv)
+def test_an_episode_shows_three_cameras_and_what_the_joints_measure(env: RoboTwinEnv) -> None:
     observation, info = env.reset(seed=3)
-    assert env.observation_space.contains(observation)
     assert {c: p.shape for c, p in observation["pixels"].items()} == dict.fromkeys(
         ("head", "left", "right"), (240, 320, 3)
     )
@@ -153,28 +141,12 @@ def test_observation_and_info_are_the_contract(env: RoboTwinEnv) -> None:
     assert info["_max_episode_steps"] == 1200
     assert "red block" in info["instruction"]
     assert not info["comparable"]
+    action = env.rest_action()
+    action[0] += 0.1
+    assert abs(env.step(action)[0]["agent_pos"][0] - action[0]) < 0.05
     for seed in range(20):
         other, _ = language.read(env.other_instruction(np.random.default_rng(seed)))
         assert other.task != env.task
-
-
-@sim
-def test_an_episode_depends_on_its_seed_alone_and_chunks_are_steps(env: RoboTwinEnv) -> None:
-    first, info = env.reset(seed=5)
-    actions = np.tile(env.rest_action(), (3, 1))
-    actions[:, [0, 1]] += np.array([[0.05], [0.1], [0.15]], np.float32)
-    ended = env.step_chunk(actions)[0]
-    chunked = env.state()
-    again, info_again = env.reset(seed=5)
-    assert info_again["instruction"] == info["instruction"]
-    assert np.array_equal(again["pixels"]["head"], first["pixels"]["head"])
-    looked = [env.step(action)[0] for action in actions][-1]
-    stepped = env.state()
-    assert all(np.array_equal(chunked[key], stepped[key]) for key in chunked)
-    assert np.array_equal(looked["pixels"]["left"], ended["pixels"]["left"])
-    assert abs(looked["agent_pos"][0] - actions[-1, 0]) < 0.05
-    env.reset(seed=6)
-    assert not np.array_equal(env.state()["things"], stepped["things"])
 
 
 @sim

@@ -51,30 +51,6 @@ def test_scenes_rest(env: TaskEnv) -> None:
         assert not any(info["stages"].values())
 
 
-def test_eager_and_chunked_are_the_same(env: TaskEnv) -> None:
-    env.reset(seed=3)
-    rng = np.random.default_rng(3)
-    actions, eager = [], None
-    for action in itertools.islice(env.expert(rng), 144):
-        actions.append(action)
-        eager = env.step(action)
-    qpos, qvel = env.world.data.qpos.copy(), env.world.data.qvel.copy()
-    env.reset(seed=3)
-    chunked = None
-    for start in range(0, len(actions), 24):
-        chunked = env.step_chunk(np.array(actions[start : start + 24]))
-    assert eager is not None
-    assert chunked is not None
-    np.testing.assert_array_equal(qpos, env.world.data.qpos)
-    np.testing.assert_array_equal(qvel, env.world.data.qvel)
-    np.testing.assert_array_equal(eager[0]["pixels"]["primary"], chunked[0]["pixels"]["primary"])
-    assert eager[4] == chunked[4]
-    env.reset(seed=3)
-    taken, played = env.play(env.expert(np.random.default_rng(3)), 144)
-    np.testing.assert_array_equal(taken, np.array(actions, np.float32))
-    np.testing.assert_array_equal(played[0]["pixels"]["primary"], chunked[0]["pixels"]["primary"])
-
-
 def test_the_expert_keeps_to_the_joints_speed(env: TaskEnv) -> None:
     env.reset(seed=1)
     joints = []
@@ -85,17 +61,6 @@ def test_the_expert_keeps_to_the_joints_speed(env: TaskEnv) -> None:
         joints.append(np.concatenate([env.world.joints(0), env.world.joints(1)]))
     speed = np.abs(np.diff(joints, axis=0)).max() * 50
     assert 0.1 < speed < 1.05 * MAX_JOINT_SPEED
-
-
-def test_random_actions_do_not_succeed(env: TaskEnv) -> None:
-    env.reset(seed=0)
-    env.action_space.seed(0)
-    for _ in range(12):
-        chunk = np.repeat(env.action_space.sample()[None], 10, axis=0)
-        _, _, terminated, _, info = env.step_chunk(chunk)
-        assert not info["is_success"]
-        if terminated:
-            break
 
 
 @pytest.mark.parametrize("tongue", [Chinese(), Pinyin(), CodeMix()])
@@ -127,19 +92,6 @@ def test_references_mean_the_goal(env: TaskEnv, severity: int) -> None:
 def test_what_it_does_not_carry_is_an_error(env: TaskEnv) -> None:
     with pytest.raises(ConfigError, match="cannot carry Layout"):
         type(env)(perturbations=[Layout(severity=1)], **SMALL)
-
-
-def test_vector_of_processes() -> None:
-    ids = [IDS[0], IDS[0]]
-    envs = gym.vector.AsyncVectorEnv(
-        [lambda env_id=env_id: gym.make(f"uamsim_envs:{env_id}", **SMALL) for env_id in ids],
-        context="spawn",
-    )
-    observation, info = envs.reset(seed=[1, 2])
-    assert observation["pixels"]["primary"].shape == (2, 32, 48, 3)
-    assert len(set(info["instruction"])) == 2
-    envs.step(envs.action_space.sample())
-    envs.close()
 
 
 @pytest.mark.filterwarnings("ignore:.*Overwriting existing videos.*")
