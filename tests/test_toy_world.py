@@ -67,7 +67,8 @@ def test_it_is_recorded_pictured_perturbed_and_its_expert_rolled_out(run, tmp_pa
     assert "| Slide-v0 | 6/6 " in text
     info = read_json(tmp_path / "data" / "meta" / "info.json")
     assert (info["robot_type"], info["fps"], info["control_hz"]) == ("slider", 5, 25)
-    assert info["features"]["action"]["shape"] == [3]
+    for name in ("action", "observation.state"):
+        assert info["features"][name]["names"] == {"motors": ["x", "y", "gripper"]}
     assert next(iter(info["features"])) == "observation.images.overhead"
     for path in ("gallery/slide.png", "gallery/slide.mp4", "splits/image_noise@3+chinese.png"):
         assert (tmp_path / path).stat().st_size > 1000

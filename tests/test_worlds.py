@@ -106,6 +106,19 @@ def test_an_id_that_no_world_has_is_of_the_contract_s_kind() -> None:
     assert list(found.values()) == ["uamsim_testing", "robotwin"]
 
 
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        (ActionSizes(action_dim=3), "targets have 3 numbers with control 'ee' and agent_pos 14"),
+        (ActionSizes(action_names=("x",)), "action_names of x with control 'ee' must be 14, not 1"),
+        (ActionSizes(places=(None, None)), "places of x with control 'ee' must be 14, not 2"),
+    ],
+)
+def test_numbers_that_do_not_go_together_are_an_error(sizes: ActionSizes, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        WorldSpec(name="x", package="x_envs", controls={"ee": sizes})
+
+
 def test_what_differs_in_one_environment_is_said_of_it_alone() -> None:
     entry = EnvironmentEntry(id="x/Y-v0", entry_point="", differs={"control_hz": 20})
     world = WorldSpec(name="x", package="x_envs", environments=(entry,))

@@ -30,12 +30,14 @@ ENTRY_POINT_GROUP = "uamsim.worlds"
 
 @dataclass(frozen=True, kw_only=True)
 class ActionSizes:
-    """The numbers of one representation of actions.
+    """The numbers of one representation of actions, and of the state beside it.
 
     Attributes:
         action_dim: of an action.
         proprio_dim: of ``agent_pos``.
         gripper_dims: those of an action that open and close grippers.
+        action_names: what datasets call the numbers of an action; () is for arms of 7.
+        proprio_names: the same of ``agent_pos``; () takes the action's.
         places: between what each number of a random action lies, None where it stays; () takes
             those of ``RandomPolicy``.
     """
@@ -43,6 +45,8 @@ class ActionSizes:
     action_dim: int = ACTION_DIM
     proprio_dim: int = ACTION_DIM
     gripper_dims: tuple[int, ...] = (6, 13)
+    action_names: tuple[str, ...] = ()
+    proprio_names: tuple[str, ...] = ()
     places: tuple[tuple[float, float] | None, ...] = ()
 
 
@@ -127,9 +131,19 @@ class WorldSpec:
         """Checks what others rely on.
 
         Raises:
-            ConfigError: targets are not in the representation of ``agent_pos``.
+            ConfigError: numbers that do not go together.
         """
         for control, sizes in self.controls.items():
+            for kind, names, dim in (
+                ("action_names", sizes.action_names, sizes.action_dim),
+                ("proprio_names", sizes.proprio_names, sizes.proprio_dim),
+                ("places", sizes.places, sizes.action_dim),
+            ):
+                if names and len(names) != dim:
+                    raise ConfigError(
+                        f"{kind} of {self.name} with control {control!r} must be {dim}, not "
+                        f"{len(names)}."
+                    )
             if control != "relative" and sizes.proprio_dim != sizes.action_dim:
                 raise ConfigError(
                     f"{self.name} says that targets have {sizes.action_dim} numbers with control "

@@ -40,6 +40,7 @@ from uamsim.data.target import COLLECTION_PATH, SETTINGS_FILE, check_target, dro
 from uamsim.data.workers import Progress, map_tasks
 from uamsim.errors import ConfigError, DatasetError
 from uamsim.storage import write_json
+from uamsim.worlds import WORLDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,13 +130,15 @@ def _convert(
         done += 1
         if progress is not None:
             progress(done, total)
+    world = WORLDS["calvin"]
     spec = DatasetSpec(
         fps=FPS,
         image_sizes={c: config.image_size or IMAGE_SIZES[c] for c in config.cameras},
         control="relative",
         render_profile="official",
-        robot_type="panda",
-        control_hz=FPS,
+        robot_type=world.robot_type,
+        control_hz=world.control_hz,
+        proprio_names=world.sizes("relative").proprio_names,
     )
     write_dataset(folder, total, spec)
 

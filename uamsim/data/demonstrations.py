@@ -42,7 +42,7 @@ from uamsim.data.video import read_clip
 from uamsim.data.workers import Progress, open_executor
 from uamsim.errors import DatasetError
 from uamsim.storage import write_json
-from uamsim.worlds import world_of
+from uamsim.worlds import ActionSizes, world_of
 
 
 def collect_demonstrations(
@@ -305,13 +305,17 @@ def _pictures(paths: Sequence[Path], camera: str) -> Iterator[np.ndarray]:
 def _assemble(
     config: DemonstrationConfig, folder: Path, settings: dict[str, Any], num_files: int
 ) -> None:
+    world = world_of(config.env_ids[0])
+    sizes = world.controls.get(config.control, ActionSizes())
     spec = DatasetSpec(
         fps=config.fps,
         image_sizes=dict.fromkeys(config.cameras, config.image_size),
         control=config.control,
         render_profile=config.render_profile,
         control_hz=config.control_hz,
-        robot_type=world_of(config.env_ids[0]).robot_type,
+        robot_type=world.robot_type,
+        action_names=sizes.action_names,
+        proprio_names=sizes.proprio_names,
     )
     failed = write_dataset(folder, num_files, spec)
     # Last: where it is, the dataset is whole.

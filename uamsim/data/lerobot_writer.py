@@ -37,6 +37,8 @@ class DatasetSpec:
         render_profile: how pictures are drawn.
         robot_type: the layout's name for the robot.
         control_hz: actions a second; None where each takes as long as it needs.
+        action_names: of the numbers of an action; () takes ``arm_names``.
+        proprio_names: of those of the state; () takes the action's.
     """
 
     fps: int
@@ -45,6 +47,8 @@ class DatasetSpec:
     render_profile: str
     robot_type: str = "aloha"
     control_hz: float | None = CONTROL_HZ
+    action_names: tuple[str, ...] = ()
+    proprio_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,28 +81,16 @@ def file_indices(number: int) -> dict[str, int]:
     return {"chunk_index": number // FILES_PER_CHUNK, "file_index": number % FILES_PER_CHUNK}
 
 
-_CALVIN_STATE = [
-    *("x", "y", "z", "euler_x", "euler_y", "euler_z", "gripper_width"),
-    *(f"joint_{i}" for i in range(1, 8)),
-    "gripper_action",
-]
-
-
-def joint_names(control: Control, dim: int) -> list[str]:
-    """Names of the dimensions of state or action.
-
-    7 for each arm, 8 where it has a quaternion, or CALVIN's 15 of its state.
-    """
-    if dim == len(_CALVIN_STATE):
-        return _CALVIN_STATE
+def arm_names(control: Control, dim: int) -> list[str]:
+    """Names of the numbers of one or two arms with 7 each; those of anything else are counted."""
     parts = (
         ("waist", "shoulder", "elbow", "forearm_roll", "wrist_angle", "wrist_rotate")
         if control == "joint"
         else ("x", "y", "z", "rot_x", "rot_y", "rot_z")
     )
-    if control == "ee" and dim == 16:
-        parts = ("x", "y", "z", "quat_w", "quat_x", "quat_y", "quat_z")
-    sides = ("left_", "right_") if dim == 2 * (len(parts) + 1) else ("",)
+    sides = {7: ("",), 14: ("left_", "right_")}.get(dim)
+    if sides is None:
+        return [f"number_{i}" for i in range(dim)]
     return [f"{side}{part}" for side in sides for part in (*parts, "gripper")]
 
 
@@ -241,10 +233,13 @@ def _info(
         name: {
             "dtype": "float32",
             "shape": [values.shape[1]],
-            "names": {"motors": joint_names(spec.control, values.shape[1])},
+            "names": {"motors": list(names) or arm_names(spec.control, values.shape[1])},
             "fps": spec.fps,
         }
-        for name, values in (("observation.state", example.state), ("action", example.action))
+        for name, values, names in (
+            ("observation.state", example.state, spec.proprio_names or spec.action_names),
+            ("action", example.action, spec.action_names),
+        )
     }
     features: dict[str, Any] = {
         video_key(camera): {

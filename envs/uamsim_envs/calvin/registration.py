@@ -73,7 +73,19 @@ WORLD = WorldSpec(
             for scene in SCENES
         ),
     ),
-    controls={"relative": ActionSizes(action_dim=7, proprio_dim=15, gripper_dims=(6,))},
+    controls={
+        "relative": ActionSizes(
+            action_dim=7,
+            proprio_dim=15,
+            gripper_dims=(6,),
+            action_names=("x", "y", "z", "rot_x", "rot_y", "rot_z", "gripper"),
+            proprio_names=(
+                *("x", "y", "z", "euler_x", "euler_y", "euler_z", "gripper_width"),
+                *(f"joint_{i}" for i in range(1, 8)),
+                "gripper_action",
+            ),
+        )
+    },
     control_hz=30,
     cameras=("static", "gripper"),
     views=("static", "gripper"),

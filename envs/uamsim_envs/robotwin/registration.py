@@ -213,7 +213,17 @@ WORLD = WorldSpec(
     },
     controls={
         "joint": ActionSizes(),
-        "ee": ActionSizes(action_dim=16, proprio_dim=16, gripper_dims=(7, 15), places=_PLACES * 2),
+        "ee": ActionSizes(
+            action_dim=16,
+            proprio_dim=16,
+            gripper_dims=(7, 15),
+            action_names=tuple(
+                f"{side}_{part}"
+                for side in ("left", "right")
+                for part in ("x", "y", "z", "quat_w", "quat_x", "quat_y", "quat_z", "gripper")
+            ),
+            places=_PLACES * 2,
+        ),
     },
     control_hz=None,
     cameras=("head", "left", "right"),

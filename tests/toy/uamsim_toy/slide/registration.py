@@ -13,7 +13,11 @@ WORLD = WorldSpec(
     ),
     controls={
         "ee": ActionSizes(
-            action_dim=3, proprio_dim=3, gripper_dims=(2,), places=((-1, 1), (-1, 1), (0, 1))
+            action_dim=3,
+            proprio_dim=3,
+            gripper_dims=(2,),
+            action_names=("x", "y", "gripper"),
+            places=((-1, 1), (-1, 1), (0, 1)),
         )
     },
     control_hz=25,
