@@ -22,11 +22,11 @@ _HOPELESS = (ConfigError, UnknownNameError, MissingDependencyError, CheckpointEr
 
 @dataclass(kw_only=True, eq=False)
 class Piece:
-    """Episodes of one job that a worker runs in one go.
+    """Episodes of one job that a worker runs in one go, such as seeds 4 to 6 of a job's 0 to 9.
 
     Attributes:
-        whole: the job as it was given.
-        job: the same with the piece's seeds.
+        whole: that job with all its seeds; records are stored under it.
+        job: the same with the piece's seeds alone, which the worker is given.
         num_tried: how often these episodes have failed before.
         is_ready: whether the policy and the environments were made.
         finished: seeds whose records were handed over.
