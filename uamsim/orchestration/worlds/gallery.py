@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
 from uamsim.contract import EpisodeRecord
-from uamsim.errors import StorageError
+from uamsim.evaluation.attention import write_png
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.evaluation.environments import make_env
 from uamsim.evaluation.experts import play_one
@@ -92,11 +92,7 @@ def _exhibit(task: str, env_id: str, request: GalleryRequest, out: Path) -> Exhi
         env.close()
         blind.close()
     video = write_video(out / f"{task}.mp4", Clip(record=record, frames=film))
-    sheet = out / f"{task}.png"
-    try:
-        Image.fromarray(_sheet(moments, cameras, record)).save(sheet)
-    except OSError as error:
-        raise StorageError(f"cannot write {sheet}: {error}. Free some space.") from error
+    sheet = write_png(out / f"{task}.png", _sheet(moments, cameras, record))
     return Exhibit(task=task, record=record, sheet=sheet, video=video)
 
 

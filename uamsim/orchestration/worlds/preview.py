@@ -12,11 +12,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from uamsim.contract import canonical_json
-from uamsim.errors import StorageError
 from uamsim.evaluation.videos import chinese_font_path, label_font, printable
 from uamsim.orchestration.worlds.split_requests import PreviewRequest
 from uamsim.perturbations.splits import find_split
 from uamsim.perturbations.values import to_json
+from uamsim.storage import whole_file, write_json
 from uamsim.worlds import resolve_environment, world_of
 
 _MARGIN = 8
@@ -60,14 +60,11 @@ def preview_split(name: str, request: PreviewRequest, out: Path) -> Path:
             {"seed": s.seed, "instruction": s.instruction, "drawn": s.drawn} for s in scenes
         ],
     }
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        _sheet(scenes, request).save(out / f"{stem}.png")
-        text = json.dumps(json.loads(canonical_json(facts)), indent=1, ensure_ascii=False)
-        (out / f"{stem}.json").write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"cannot write to {out}: {error}. Free some space.") from error
-    return out / f"{stem}.png"
+    sheet = out / f"{stem}.png"
+    with whole_file(sheet) as partial:
+        _sheet(scenes, request).save(partial, format="PNG")
+    write_json(out / f"{stem}.json", json.loads(canonical_json(facts)))
+    return sheet
 
 
 def _draw_scenes(perturbations: Any, request: PreviewRequest) -> list[_Scene]:
