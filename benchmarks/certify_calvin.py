@@ -20,7 +20,7 @@ import numpy as np
 from uamsim.errors import SceneError
 from uamsim.statistics import wilson_interval
 from uamsim_envs.calvin.chains import TASKS
-from uamsim_envs.calvin.tasks import SCENES
+from uamsim_envs.calvin.registration import SCENES
 
 ROOT = Path(__file__).resolve().parents[1] / "docs" / "results"
 STEPS, TABLE = ROOT / "calvin_experts.json", ROOT / "calvin_experts.md"

@@ -24,6 +24,7 @@ from uamsim.perturbations.axes.sensors import Sensors
 from uamsim.perturbations.splits import SPLITS
 from uamsim.worlds import resolve_environment
 from uamsim_envs.aloha import pick_place, press_button
+from uamsim_envs.aloha.draw import EpisodeDraw
 from uamsim_envs.aloha.perturbing import Perturber
 from uamsim_envs.aloha.variants import Variants
 from uamsim_envs.aloha.world import World

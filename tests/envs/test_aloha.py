@@ -14,7 +14,7 @@ from uamsim.perturbations.axes.objects import Distractors, NovelObject, NovelPai
 from uamsim.perturbations.language.wording import Chinese, Reference
 from uamsim.perturbations.values import Perturbation
 from uamsim_envs import rendering
-from uamsim_envs.aloha.base import AlohaEnv
+from uamsim_envs.aloha.env import AlohaEnv
 from uamsim_envs.aloha.language import LANGUAGE
 from uamsim_envs.aloha.registration import WORLD
 

@@ -1,25 +1,24 @@
 """Put the named object on the named target."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any, Unpack
 
 import numpy as np
 from jaxtyping import Float32
 
-from uamsim.contract import Control, SceneFacts, SceneThing, Thing
+from uamsim.contract import SceneFacts, SceneThing, Thing
 from uamsim.perturbations.axes.objects import NovelTarget
 from uamsim.perturbations.axes.scene import Layout
-from uamsim.perturbations.values import Perturbation
-from uamsim_envs.aloha.base import CAMERAS, AlohaEnv
 from uamsim_envs.aloha.draw import CARRIED, NUM_TARGETS, draw_episode
+from uamsim_envs.aloha.env import AlohaEnv
 from uamsim_envs.aloha.press_button import count_things
 from uamsim_envs.aloha.skills.experts import arm_for, follow, pick_place_path
+from uamsim_envs.aloha.slots import SlotGroup
 from uamsim_envs.aloha.table import TABLE_HALF
 from uamsim_envs.aloha.variants import Variants, graspable_sizes
-from uamsim_envs.aloha.world import WorldConfig
+from uamsim_envs.env import Settings
 from uamsim_envs.layout import lay_out, widened
 from uamsim_envs.objects import CATEGORIES
-from uamsim_envs.rendering import RenderProfile
 
 REST_STEPS = 8
 """Control steps that an object must lie still for before it counts as placed."""
@@ -45,52 +44,29 @@ class AlohaPickPlaceEnv(AlohaEnv):
     """
 
     task = "pick_place"
-    carried: ClassVar[tuple[type[Perturbation], ...]] = (*CARRIED, NovelTarget, Layout)
+    time_limit = 350
+    carried = (*AlohaEnv.carried, *CARRIED, NovelTarget, Layout)
 
-    def __init__(
-        self,
-        *,
-        control: Control = "ee",
-        cameras: Sequence[str] = CAMERAS[:3],
-        image_size: tuple[int, int] = (480, 640),
-        render_profile: RenderProfile = "fast",
-        perturbations: Sequence[Perturbation] = (),
-        max_episode_steps: int = 350,
-        render_mode: str | None = None,
-    ) -> None:
-        """Compiles the model.
-
-        Args:
-            control: "ee" or "joint".
-            cameras: names of the pictures.
-            image_size: (H, W).
-            render_profile: "fast" or "quality".
-            perturbations: what is changed about every episode.
-            max_episode_steps: after which the episode is truncated.
-            render_mode: None or "rgb_array".
-        """
-        config = WorldConfig(
-            slots=(
-                ("object", "free", count_things(perturbations), ("object",)),
-                ("target", "static", NUM_TARGETS, ("target",)),
-            ),
-            cameras=tuple(cameras),
-            image_size=(image_size[0], image_size[1]),
-            render_profile=render_profile,
-        )
-        super().__init__(
-            config,
-            control=control,
-            perturbations=perturbations,
-            max_episode_steps=max_episode_steps,
-            render_mode=render_mode,
-        )
+    def __init__(self, **settings: Unpack[Settings]) -> None:
+        """Compiles the model."""
+        super().__init__(**settings)
         self._variants = Variants(self.world, self.composition, "object")
         model, objects = self.world.model, self.world.slots["object"]
         self._qpos = [int(model.joint(s.name).qposadr[0]) for s in objects]
         self._places = np.add.outer(self._qpos, (0, 1))
         self._dof = [int(model.joint(s.name).dofadr[0]) for s in objects]
         self._roles = np.zeros(model.ngeom, np.int8)
+
+    def _slot_groups(self) -> tuple[SlotGroup, ...]:
+        return (
+            SlotGroup(
+                prefix="object",
+                kind="free",
+                count=count_things(self.composition),
+                kinds=("object",),
+            ),
+            SlotGroup(prefix="target", kind="static", count=NUM_TARGETS, kinds=("target",)),
+        )
 
     def _begin(self, rng: np.random.Generator, options: dict[str, Any]) -> None:
         draw = draw_episode(self.task, rng, self.composition)

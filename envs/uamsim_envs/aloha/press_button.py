@@ -1,24 +1,23 @@
 """Press the named one of several buttons."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any, Unpack
 
 import numpy as np
 from jaxtyping import Float32
 
-from uamsim.contract import Control, SceneFacts, SceneThing
+from uamsim.contract import SceneFacts, SceneThing
 from uamsim.perturbations.axes.objects import SMALLEST, Distractors
 from uamsim.perturbations.axes.scene import Layout
 from uamsim.perturbations.values import Perturbation
-from uamsim_envs.aloha.base import CAMERAS, AlohaEnv
 from uamsim_envs.aloha.draw import CARRIED, NUM_THINGS, draw_episode
+from uamsim_envs.aloha.env import AlohaEnv
 from uamsim_envs.aloha.skills.experts import arm_for, follow, press_path
-from uamsim_envs.aloha.slots import BUTTON_TRAVEL
+from uamsim_envs.aloha.slots import BUTTON_TRAVEL, SlotGroup
 from uamsim_envs.aloha.variants import Variants
-from uamsim_envs.aloha.world import WorldConfig
+from uamsim_envs.env import Settings
 from uamsim_envs.layout import lay_out, widened
 from uamsim_envs.objects import CATEGORIES
-from uamsim_envs.rendering import RenderProfile
 
 PRESSED = 0.009
 """m of travel from which a button counts as pressed."""
@@ -45,47 +44,20 @@ class AlohaPressButtonEnv(AlohaEnv):
     """
 
     task = "press_button"
-    carried: ClassVar[tuple[type[Perturbation], ...]] = (*CARRIED, Layout)
+    time_limit = 150
+    carried = (*AlohaEnv.carried, *CARRIED, Layout)
 
-    def __init__(
-        self,
-        *,
-        control: Control = "ee",
-        cameras: Sequence[str] = CAMERAS[:3],
-        image_size: tuple[int, int] = (480, 640),
-        render_profile: RenderProfile = "fast",
-        perturbations: Sequence[Perturbation] = (),
-        max_episode_steps: int = 150,
-        render_mode: str | None = None,
-    ) -> None:
-        """Compiles the model.
-
-        Args:
-            control: "ee" or "joint".
-            cameras: names of the pictures.
-            image_size: (H, W).
-            render_profile: "fast" or "quality".
-            perturbations: what is changed about every episode.
-            max_episode_steps: after which the episode is truncated.
-            render_mode: None or "rgb_array".
-        """
-        config = WorldConfig(
-            slots=(("button", "button", count_things(perturbations), ("button",)),),
-            cameras=tuple(cameras),
-            image_size=(image_size[0], image_size[1]),
-            render_profile=render_profile,
-        )
-        super().__init__(
-            config,
-            control=control,
-            perturbations=perturbations,
-            max_episode_steps=max_episode_steps,
-            render_mode=render_mode,
-        )
+    def __init__(self, **settings: Unpack[Settings]) -> None:
+        """Compiles the model."""
+        super().__init__(**settings)
         self._variants = Variants(self.world, self.composition, "button")
         self._travel = np.array(
             [self.world.model.joint(s.name).qposadr[0] for s in self.world.slots["button"]]
         )
+
+    def _slot_groups(self) -> tuple[SlotGroup, ...]:
+        count = count_things(self.composition)
+        return (SlotGroup(prefix="button", kind="button", count=count, kinds=("button",)),)
 
     def _begin(self, rng: np.random.Generator, options: dict[str, Any]) -> None:
         draw = draw_episode(self.task, rng, self.composition)

@@ -1,21 +1,20 @@
 """Scenes without a task: any things, cards with text and gripper positions, to be looked at."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from uamsim.contract import Control, SceneFacts, SceneThing
+from uamsim.contract import SceneFacts, SceneThing
 from uamsim.errors import SceneError
 from uamsim.lexicon import entries
-from uamsim.perturbations.values import Perturbation
 from uamsim_envs import labels
 from uamsim_envs.aloha import kinematics
-from uamsim_envs.aloha.base import CAMERAS, AlohaEnv
-from uamsim_envs.aloha.world import REST_POS, WorldConfig
+from uamsim_envs.aloha.env import AlohaEnv
+from uamsim_envs.aloha.slots import SlotGroup
+from uamsim_envs.aloha.world import REST_POS
 from uamsim_envs.layout import lay_out
 from uamsim_envs.objects import CATEGORIES
-from uamsim_envs.rendering import RenderProfile
 
 MAX_THINGS = 8
 MAX_LABELS = 2
@@ -97,47 +96,12 @@ class AlohaSceneEnv(AlohaEnv):
     """
 
     task = "scene"
+    time_limit = 100
+    carried = ()
+    num_labels = MAX_LABELS
 
-    def __init__(
-        self,
-        *,
-        control: Control = "ee",
-        cameras: Sequence[str] = CAMERAS[:3],
-        image_size: tuple[int, int] = (480, 640),
-        render_profile: RenderProfile = "fast",
-        perturbations: Sequence[Perturbation] = (),
-        max_episode_steps: int = 100,
-        render_mode: str | None = None,
-    ) -> None:
-        """Compiles the model.
-
-        Args:
-            control: "ee" or "joint".
-            cameras: names of the pictures.
-            image_size: (H, W).
-            render_profile: "fast" or "quality".
-            perturbations: have no meaning here; must be empty.
-            max_episode_steps: after which the episode is truncated.
-            render_mode: None or "rgb_array".
-
-        Raises:
-            SceneError: perturbations were given.
-        """
-        if perturbations:
-            raise SceneError("a scene without a task takes no perturbations.")
-        config = WorldConfig(
-            slots=(("thing", "static", MAX_THINGS, KINDS),),
-            num_labels=MAX_LABELS,
-            cameras=tuple(cameras),
-            image_size=(image_size[0], image_size[1]),
-            render_profile=render_profile,
-        )
-        super().__init__(
-            config,
-            control=control,
-            max_episode_steps=max_episode_steps,
-            render_mode=render_mode,
-        )
+    def _slot_groups(self) -> tuple[SlotGroup, ...]:
+        return (SlotGroup(prefix="thing", kind="static", count=MAX_THINGS, kinds=KINDS),)
 
     def _begin(self, rng: np.random.Generator, options: dict[str, Any]) -> None:
         facts = options.get("facts")

@@ -1,5 +1,6 @@
 """The bodies of the ALOHA worlds that can show things of many categories: fixed, free, buttons."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import mujoco
@@ -8,13 +9,37 @@ from uamsim.lexicon import entries
 from uamsim_envs.objects import add_parts
 
 SlotKind = Literal["static", "free", "button"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotGroup:
+    """Slots that can show the same things.
+
+    Attributes:
+        prefix: of their names, which a number follows.
+        kind: what their bodies can do.
+        count: how many.
+        kinds: of the lexicon's entries that they can show.
+    """
+
+    prefix: str
+    kind: SlotKind
+    count: int
+    kinds: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Of the slots."""
+        return [f"{self.prefix}{index}" for index in range(self.count)]
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """What they can show."""
+        return tuple(e.name for kind in self.kinds for e in entries(kind))  # type: ignore[arg-type]
+
+
 BUTTON_TRAVEL = 0.013
 """m that a button goes down."""
-
-
-def categories_of(kinds: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of the lexicon's categories of these kinds."""
-    return tuple(e.name for kind in kinds for e in entries(kind))  # type: ignore[arg-type]
 
 
 def add_slot(spec: mujoco.MjSpec, name: str, kind: SlotKind, categories: tuple[str, ...]) -> None:

@@ -1,23 +1,19 @@
 """What the tasks of the bench share: things of the library, judged by the physical state."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Unpack
 
 import mujoco
 import numpy as np
 from jaxtyping import Float64
 
-from uamsim.contract import Control, Goal, SceneFacts, SceneThing
-from uamsim.errors import ConfigError
-from uamsim.perturbations.values import Perturbation
-from uamsim_envs.aloha.base import CAMERAS, AlohaEnv
+from uamsim.contract import Goal, SceneFacts, SceneThing
+from uamsim_envs.aloha.env import AlohaEnv
 from uamsim_envs.aloha.language import LANGUAGE
 from uamsim_envs.aloha.robot import SIDES
 from uamsim_envs.aloha.table import TABLE_HALF, compile_spec, new_spec
-from uamsim_envs.aloha.world import WorldConfig
+from uamsim_envs.env import Settings
 from uamsim_envs.library import Grasp, Instance, Opening, add_instance
-from uamsim_envs.rendering import RenderProfile
 
 HOLD_STEPS = 15
 """Control steps (0.3 s) for which the last stage must hold without a break."""
@@ -99,49 +95,13 @@ class TaskEnv(AlohaEnv):
     reached in ``info["stages"]``.
     """
 
-    task: ClassVar[str] = ""
     stage_names: ClassVar[tuple[str, ...]] = ()
-    time_limit: ClassVar[int] = 500
-    carried: ClassVar[tuple[type[Perturbation], ...]] = LANGUAGE.carried
+    time_limit = 500
+    carried = (*AlohaEnv.carried, *LANGUAGE.carried)
 
-    def __init__(
-        self,
-        *,
-        control: Control = "ee",
-        cameras: Sequence[str] = CAMERAS[:3],
-        image_size: tuple[int, int] = (480, 640),
-        render_profile: RenderProfile = "fast",
-        perturbations: Sequence[Perturbation] = (),
-        max_episode_steps: int | None = None,
-        render_mode: str | None = None,
-    ) -> None:
-        """Makes an empty table; the first reset puts things on it.
-
-        Args:
-            control: "ee" or "joint".
-            cameras: names of the pictures.
-            image_size: (H, W).
-            render_profile: "fast" or "quality".
-            perturbations: what is changed about every episode.
-            max_episode_steps: after which the episode is truncated; None takes the task's own.
-            render_mode: None or "rgb_array".
-
-        Raises:
-            ConfigError: a perturbation that this task does not carry.
-        """
-        config = WorldConfig(
-            slots=(),
-            cameras=tuple(cameras),
-            image_size=(image_size[0], image_size[1]),
-            render_profile=render_profile,
-        )
-        super().__init__(
-            config,
-            control=control,
-            perturbations=perturbations,
-            max_episode_steps=self.time_limit if max_episode_steps is None else max_episode_steps,
-            render_mode=render_mode,
-        )
+    def __init__(self, **settings: Unpack[Settings]) -> None:
+        """Makes an empty table; the first reset puts things on it."""
+        super().__init__(**settings)
         self.items: dict[str, Item] = {}
 
     # What a subclass writes.
@@ -304,26 +264,3 @@ class TaskEnv(AlohaEnv):
         """Whether a free body has left the table."""
         x, y, z = self.pos(body)
         return bool(abs(x) > TABLE_HALF[0] or abs(y) > TABLE_HALF[1] or z < -0.03)
-
-    def rests_in(self, item: str, receptacle: str) -> bool:
-        """Whether a thing lies in or on a receptacle: let go, at rest, borne by it.
-
-        Borne means that it touches the receptacle and not the table, while its origin is over the
-        opening and not below its floor.
-
-        Raises:
-            ConfigError: the receptacle has no opening.
-        """
-        holder = self.items[receptacle]
-        if holder.opening is None:
-            raise ConfigError(f"{receptacle} has no opening to put things in.")
-        if self.held(item) or self.speed(item) > REST_SPEED:
-            return False
-        local = self.rotation(receptacle).T @ (self.pos(item) - self.pos(receptacle))
-        touched = self.touching(item)
-        return (
-            holder.covers(float(local[0]), float(local[1]))
-            and bool(local[2] > holder.opening.floor - 0.012)
-            and receptacle in touched
-            and "table" not in touched
-        )

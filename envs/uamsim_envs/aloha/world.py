@@ -10,17 +10,16 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int8, UInt8
 
 from uamsim.contract import ACTION_DIM, CONTROL_HZ, Control
-from uamsim.errors import ConfigError, UnknownNameError
+from uamsim.errors import ConfigError
 from uamsim_envs.aloha import kinematics
 from uamsim_envs.aloha.robot import FINGER_RANGE, SIDES, TABLE_BIT, THING_BIT
-from uamsim_envs.aloha.slots import SlotKind, add_slot, categories_of, tune_slot
+from uamsim_envs.aloha.slots import SlotGroup, add_slot, tune_slot
 from uamsim_envs.aloha.table import SUBSTEPS, compile_spec, new_spec
 from uamsim_envs.labels import LabelSlot, add_label
 from uamsim_envs.meshes import add_meshes
 from uamsim_envs.objects import Slot
 from uamsim_envs.rendering import RenderProfile, SceneRenderer
 
-CAMERAS: tuple[str, ...] = ("primary", "left_wrist", "right_wrist", "top")
 REST_POS: Float64[np.ndarray, "2 3"] = np.array([[-0.30, 0.0, 0.20], [0.30, 0.0, 0.20]])
 """Where each gripper waits, pointing straight down and closed."""
 MAX_POSITION = (0.50, 0.35, 0.45)
@@ -34,30 +33,26 @@ class WorldConfig:
     """What a model is compiled for.
 
     Attributes:
-        slots: (name prefix, kind, number, lexicon kinds it can show).
+        slots: bodies that can show things of many categories.
         num_labels: cards with text.
         cameras: those to draw.
         image_size: (H, W).
         render_profile: see ``uamsim_envs.rendering``.
     """
 
-    slots: tuple[tuple[str, SlotKind, int, tuple[str, ...]], ...]
+    slots: tuple[SlotGroup, ...]
     num_labels: int = 0
-    cameras: tuple[str, ...] = CAMERAS[:3]
-    image_size: tuple[int, int] = (480, 640)
+    cameras: tuple[str, ...] = ()
+    image_size: tuple[int, int]
     render_profile: RenderProfile = "fast"
 
     def __post_init__(self) -> None:
-        """Checks the cameras and the picture's size.
+        """Checks the picture's size.
 
         Raises:
-            UnknownNameError: no such camera.
-            ConfigError: not a size.
+            ConfigError: not one that can be drawn.
         """
-        for camera in self.cameras:
-            if camera not in CAMERAS:
-                raise UnknownNameError("camera", camera, CAMERAS)
-        if len(self.image_size) != 2 or min(self.image_size) < 8 or max(self.image_size) > 4096:
+        if min(self.image_size) < 8 or max(self.image_size) > 4096:
             raise ConfigError(
                 f"image_size must be (height, width) of 8 to 4096, not {self.image_size!r}."
             )
@@ -96,20 +91,15 @@ class World:
         self._prepare, self._prepare_slots = prepare, prepare_slots
         self.slots: dict[str, list[Slot]] = {}
         self.load(self.compile(lambda spec: None))
-        for prefix, kind, count, kinds in config.slots:
-            bits = (THING_BIT, THING_BIT | TABLE_BIT) if kind == "free" else (TABLE_BIT, 0)
-            self.slots[prefix] = [
-                Slot(
-                    self.model,
-                    f"{prefix}{i}",
-                    categories_of(kinds),
-                    bits=bits,
-                    cap_bits=(THING_BIT, 0),
-                )
-                for i in range(count)
+        for group in config.slots:
+            free = group.kind == "free"
+            bits = (THING_BIT, THING_BIT | TABLE_BIT) if free else (TABLE_BIT, 0)
+            self.slots[group.prefix] = [
+                Slot(self.model, name, group.categories, bits=bits, cap_bits=(THING_BIT, 0))
+                for name in group.names
             ]
-            for i in range(count if kind != "static" else 0):
-                tune_slot(self.model, f"{prefix}{i}", kind)
+            for name in group.names if group.kind != "static" else ():
+                tune_slot(self.model, name, group.kind)
         self.labels = [LabelSlot(self.model, f"label{i}") for i in range(config.num_labels)]
 
     def compile(self, change: Callable[[mujoco.MjSpec], None]) -> mujoco.MjModel:
@@ -123,12 +113,10 @@ class World:
         self._prepare(spec)
         if config.slots:
             add_meshes(spec)
-        names = []
-        for prefix, kind, count, kinds in config.slots:
-            for index in range(count):
-                names.append(f"{prefix}{index}")
-                add_slot(spec, names[-1], kind, categories_of(kinds))
-        self._prepare_slots(spec, names)
+        for group in config.slots:
+            for name in group.names:
+                add_slot(spec, name, group.kind, group.categories)
+        self._prepare_slots(spec, [name for group in config.slots for name in group.names])
         for index in range(config.num_labels):
             body = spec.worldbody.add_body(name=f"label{index}")
             add_label(body, f"label{index}")
@@ -357,7 +345,9 @@ class World:
         self.update_positions()
         mujoco.mj_comPos(self.model, self.data)
         mujoco.mj_camlight(self.model, self.data)
-        return self.renderer.render(self.data, cameras or self.config.cameras, shrink=shrink)
+        return self.renderer.render(
+            self.data, self.config.cameras if cameras is None else cameras, shrink=shrink
+        )
 
     def close(self) -> None:
         """Frees the renderer."""

@@ -1,23 +1,23 @@
 """CALVIN's four scenes in the project's contract; the simulator itself is in a host process."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any, Unpack, get_args
 
 import numpy as np
 from jaxtyping import Float32
 
-from uamsim.contract import Control, Goal, Observation, SceneFacts, SceneThing, Thing
+from uamsim.contract import Observation, SceneFacts, SceneThing, Thing
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.perturbations.axes.scene import Lighting
 from uamsim.perturbations.language.others import plainly_named
 from uamsim.perturbations.language.wording import WORDING
-from uamsim.perturbations.values import Composition, Perturbation
+from uamsim.perturbations.values import Composition
 from uamsim_envs.calvin import perturbing
 from uamsim_envs.calvin.language import BLOCK, GOALS, CalvinLanguage, Half
-from uamsim_envs.calvin.registration import SCENES, SIMULATOR
+from uamsim_envs.calvin.registration import SCENES, SIMULATOR, WORLD
 from uamsim_envs.calvin.tasks import TASKS, block_of, check_options, check_tasks
+from uamsim_envs.env import Settings
 from uamsim_envs.host.client import Host
 from uamsim_envs.host.env import HostedEnv
 
@@ -25,7 +25,6 @@ CAMERAS = {"static": (200, 200), "gripper": (84, 84)}
 """CALVIN's cameras -> (H, W)."""
 TASK_STEPS = 360
 """Control steps of a task in CALVIN's evaluation."""
-CONTROL_HZ = 30
 _EGL_EPISODES = 50
 """Every reset of the EGL plugin leaks 12 MB; after so many the host starts anew."""
 
@@ -47,17 +46,13 @@ class CalvinEnv(HostedEnv):
 
     simulator = SIMULATOR
     factory = "uamsim_envs.calvin.host.world:World"
-    controls = ("relative",)
-    render_profiles = ("tiny", "egl", "tiny-lowpoly")
-    primary = "static"
-    all_cameras = tuple(CAMERAS)
+    world_spec = WORLD
+    picture_sizes = CAMERAS
+    carried = (*perturbing.CARRIED, *WORDING)
+    time_limit = TASK_STEPS
     # Noise of relative actions adds up; over the 10 steps that a draw stays it makes 1.5 mm and
     # 8 mrad a severity, as much as it does to targets.
     action_noise = np.array([0.0075] * 3 + [0.016] * 3 + [0.0], np.float32)
-    metadata: dict[str, Any] = {  # noqa: RUF012 - an instance variable in gym.Env
-        "render_modes": ["rgb_array"],
-        "render_fps": CONTROL_HZ,
-    }
 
     def __init__(
         self,
@@ -65,13 +60,7 @@ class CalvinEnv(HostedEnv):
         scene: str,
         tasks: Sequence[str] | None = None,
         sentences: Half = "training",
-        control: Control = "relative",
-        cameras: Sequence[str] = tuple(CAMERAS),
-        image_size: tuple[int, int] | None = None,
-        render_profile: str = "tiny",
-        perturbations: Sequence[Perturbation] = (),
-        max_episode_steps: int | None = None,
-        render_mode: str | None = None,
+        **settings: Unpack[Settings],
     ) -> None:
         """Starts nothing; the first reset starts the host.
 
@@ -79,14 +68,9 @@ class CalvinEnv(HostedEnv):
             scene: "A", "B", "C" or "D".
             tasks: what an episode draws its task from; None takes all 34.
             sentences: "training", CALVIN's 389, or "validation", the one of each task.
-            control: "relative", the only one.
-            cameras: names of the pictures.
-            image_size: (H, W) of all pictures; None takes CALVIN's own.
-            render_profile: "tiny" (CALVIN's TinyRenderer), "egl" (its OpenGL, other pictures), or
-                "tiny-lowpoly" (the robot by its collision meshes: faster, other pictures).
-            perturbations: what is changed about every episode.
-            max_episode_steps: after which the episode is truncated; None takes CALVIN's 360.
-            render_mode: None or "rgb_array".
+            settings: see ``Settings``. Of the render profiles, "tiny" is CALVIN's TinyRenderer,
+                "egl" its OpenGL (other pictures), and "tiny-lowpoly" shows the robot by its
+                collision meshes (faster, other pictures).
 
         Raises:
             MissingDependencyError: CALVIN is not installed; says how to.
@@ -98,26 +82,19 @@ class CalvinEnv(HostedEnv):
         if sentences not in get_args(Half):
             raise UnknownNameError("sentences", sentences, get_args(Half))
         self.scene, self.tasks = scene, check_tasks(tasks)
+        self.label = f"Calvin-{scene}"
         self._sentences: Half = sentences
-        super().__init__(
-            label=f"Calvin-{scene}",
-            control=control,
-            cameras=cameras,
-            render_profile=render_profile,
-            perturbations=perturbations,
-            carried=(*perturbing.CARRIED, *WORDING),
-            max_episode_steps=TASK_STEPS if max_episode_steps is None else max_episode_steps,
-            render_mode=render_mode,
-        )
-        if render_profile == "egl" and any(isinstance(p, Lighting) for p in self.composition):
+        super().__init__(**settings)
+        if self.render_profile == "egl" and any(isinstance(p, Lighting) for p in self.composition):
             raise ConfigError(
                 "pybullet's OpenGL takes no colour and no strength of light, so that Lighting "
                 "needs the render profile 'tiny' or 'tiny-lowpoly', not 'egl'."
             )
-        self._image_size = image_size
-        sizes = {name: image_size or own for name, own in CAMERAS.items()}
-        self._spaces(sizes, 15, [-1.0] * 7, [1.0] * 7)
+        self._image_size = settings.get("image_size")
         self._num_episodes = 0
+
+    def _action_bounds(self) -> tuple[Sequence[float], Sequence[float]]:
+        return [-1.0] * 7, [1.0] * 7
 
     def _open(self, host: Host) -> None:
         said = host.call(
@@ -147,7 +124,7 @@ class CalvinEnv(HostedEnv):
         """
         super().reset(seed=seed)
         given = check_options(options)
-        episode = int(copy.deepcopy(self.np_random).integers(2**62))
+        episode = self._episode_seed()
         layout, task_seed, words = (int(s) for s in self.np_random.integers(2**62, size=3))
         index = int(np.random.default_rng(task_seed).integers(len(self.tasks)))
         self.task = given.pop("task", self.tasks[index])
@@ -175,7 +152,7 @@ class CalvinEnv(HostedEnv):
         self._scene_obs = laid_out["scene_obs"]
         self._stages = {"done": False}
         self._word(np.random.default_rng(words))
-        return self._begin(episode)
+        return self._begin_episode(episode)
 
     def begin_task(self, task: str, rng: np.random.Generator) -> None:
         """Asks for another task from the present state, which the oracle compares with from now on.
@@ -197,7 +174,7 @@ class CalvinEnv(HostedEnv):
 
     def _word(self, rng: np.random.Generator) -> None:
         goal, called = GOALS[self.task], self._thing_of(self.task)
-        self._goal: Goal | None = goal if called is None else replace(goal, thing=called)
+        self._goal = goal if called is None else replace(goal, thing=called)
         self._instruction = self._say(self.task, self.composition, rng)
 
     def _thing_of(self, task: str) -> Thing | None:

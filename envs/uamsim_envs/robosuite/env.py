@@ -1,13 +1,12 @@
 """robosuite's tasks in the project's contract; the simulator itself is in a host process."""
 
-import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from jaxtyping import Float32
 
-from uamsim.contract import CONTROL_HZ, Control, Goal, Observation, SceneFacts, SceneThing, Thing
+from uamsim.contract import Goal, Observation, SceneFacts, SceneThing, Thing
 from uamsim.errors import UnknownNameError
 from uamsim.lexicon import LEXICON
 from uamsim.perturbations.axes.actions import ACTIONS
@@ -15,19 +14,18 @@ from uamsim.perturbations.axes.objects import Distractors
 from uamsim.perturbations.axes.sensors import SENSORS
 from uamsim.perturbations.draw import drawn_objects
 from uamsim.perturbations.language.wording import WORDING, Reference
-from uamsim.perturbations.values import Perturbation
+from uamsim.worlds import world_of
+from uamsim_envs.env import Settings
 from uamsim_envs.host.client import Host
 from uamsim_envs.host.env import HostedEnv
 from uamsim_envs.robosuite.language import LANGUAGE
-from uamsim_envs.robosuite.registration import SIMULATOR
+from uamsim_envs.robosuite.registration import SIMULATOR, WORLD
 from uamsim_envs.robosuite.tasks import TASKS, draw_distractors, stand_in
 
 _ARM_LOW = (-1.2, -1.2, 0.6, -np.pi, -np.pi, -np.pi, 0.0)
 _ARM_HIGH = (1.2, 1.2, 1.8, np.pi, np.pi, np.pi, 1.0)
 _NOISE = np.array([0.0015] * 3 + [0.008] * 3 + [0.0], np.float32)
 """Of one severity of ``ActionNoise``, on an arm's part of an action (m and rad)."""
-CARRIED: tuple[type[Perturbation], ...] = (*SENSORS, *ACTIONS)
-"""What every task can apply, besides the wording and, where there is room, ``Distractors``."""
 
 
 class RobosuiteEnv(HostedEnv):
@@ -45,37 +43,14 @@ class RobosuiteEnv(HostedEnv):
     simulator = SIMULATOR
     language = LANGUAGE
     factory = "uamsim_envs.robosuite.host.world:World"
-    controls = ("ee",)
-    render_profiles = ("fast", "quality")
-    primary = "primary"
-    metadata: dict[str, Any] = {  # noqa: RUF012 - an instance variable in gym.Env
-        "render_modes": ["rgb_array"],
-        "render_fps": CONTROL_HZ,
-    }
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        control: Control = "ee",
-        cameras: Sequence[str] | None = None,
-        image_size: tuple[int, int] = (240, 320),
-        render_profile: str = "fast",
-        perturbations: Sequence[Perturbation] = (),
-        max_episode_steps: int | None = None,
-        render_mode: str | None = None,
-    ) -> None:
+    def __init__(self, *, name: str, **settings: Unpack[Settings]) -> None:
         """Starts nothing; the first reset starts the host.
 
         Args:
             name: of the task in robosuite.
-            control: "ee", the only one.
-            cameras: names of the pictures; None takes the first and the wrists'.
-            image_size: (H, W).
-            render_profile: "fast" (no shadows, no multisampling) or "quality".
-            perturbations: what is changed about every episode.
-            max_episode_steps: after which the episode is truncated; None takes the task's own.
-            render_mode: None or "rgb_array".
+            settings: see ``Settings``. The render profile "fast" draws no shadows and has no
+                multisampling.
 
         Raises:
             MissingDependencyError: robosuite is not installed; says how to.
@@ -85,28 +60,21 @@ class RobosuiteEnv(HostedEnv):
         if name not in TASKS:
             raise UnknownNameError("robosuite task", name, TASKS)
         task = self.spec_of_task = TASKS[name]
-        self.task, self.all_cameras = task.task, task.cameras
+        self.task, self.label = task.task, f"Robosuite-{name}"
+        self.world_spec = world_of(f"{WORLD.package}:uamsim/{self.label}-v0")
+        self.picture_sizes = dict.fromkeys(self.world_spec.cameras, (240, 320))
+        self.default_cameras = self.world_spec.views
         # A lone thing cannot be told from others by where it is.
         wording = [cls for cls in WORDING if cls is not Reference or len(task.things) > 1]
         objects = (Distractors,) if task.has_room else ()
-        super().__init__(
-            label=f"Robosuite-{name}",
-            control=control,
-            cameras=task.cameras[: 1 + task.num_arms] if cameras is None else cameras,
-            render_profile=render_profile,
-            perturbations=perturbations,
-            carried=(*objects, *CARRIED, *wording),
-            max_episode_steps=task.time_limit if max_episode_steps is None else max_episode_steps,
-            render_mode=render_mode,
-        )
-        self.image_size = (image_size[0], image_size[1])
+        self.carried = (*objects, *SENSORS, *ACTIONS, *wording)
+        self.time_limit = task.time_limit
+        super().__init__(**settings)
         self.action_noise = np.tile(_NOISE, task.num_arms)
-        self._spaces(
-            dict.fromkeys(task.cameras, self.image_size),
-            7 * task.num_arms,
-            _ARM_LOW * task.num_arms,
-            _ARM_HIGH * task.num_arms,
-        )
+
+    def _action_bounds(self) -> tuple[Sequence[float], Sequence[float]]:
+        arms = self.spec_of_task.num_arms
+        return _ARM_LOW * arms, _ARM_HIGH * arms
 
     @property
     def has_expert(self) -> bool:
@@ -117,7 +85,7 @@ class RobosuiteEnv(HostedEnv):
         host.call(
             "open",
             task=self.spec_of_task.name,
-            image_size=self.image_size,
+            image_size=self.image_sizes["primary"],
             render_profile=self.render_profile,
         )
 
@@ -131,7 +99,7 @@ class RobosuiteEnv(HostedEnv):
             SimulatorError: the simulator fails, hangs or has died.
         """
         super().reset(seed=seed)
-        episode = int(copy.deepcopy(self.np_random).integers(2**62))
+        episode = self._episode_seed()
         layout, goal_seed, more, words = (int(s) for s in self.np_random.integers(2**62, size=4))
         task = self.spec_of_task
         things = list(task.things.values())
@@ -168,7 +136,7 @@ class RobosuiteEnv(HostedEnv):
             self.composition, episode, self._goal, stand_in(things[index]), added, ()
         )
         self._stages = dict.fromkeys(task.stages, False)
-        return self._begin(episode)
+        return self._begin_episode(episode)
 
     def rest_action(self) -> Float32[np.ndarray, " A"]:
         """The action that leaves the arms where they were when the episode began."""

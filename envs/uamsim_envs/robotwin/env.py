@@ -3,14 +3,14 @@
 import copy
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Unpack, get_args
 
 import numpy as np
 from jaxtyping import Float32
 
-from uamsim.contract import Control, Observation
+from uamsim.contract import Observation
 from uamsim.errors import ConfigError, SceneError, UnknownNameError
-from uamsim.perturbations.values import Perturbation
+from uamsim_envs.env import Settings
 from uamsim_envs.host.client import Host
 from uamsim_envs.host.env import HostedEnv
 from uamsim_envs.robotwin import language, perturbing
@@ -22,7 +22,7 @@ from uamsim_envs.robotwin.instructions import (
     is_instruction,
 )
 from uamsim_envs.robotwin.planners import CUROBO, find_planner
-from uamsim_envs.robotwin.registration import SIMULATOR
+from uamsim_envs.robotwin.registration import SIMULATOR, WORLD
 from uamsim_envs.robotwin.seeds import SeedManifest
 from uamsim_envs.robotwin.tasks import (
     CHECKOUT,
@@ -34,13 +34,10 @@ from uamsim_envs.robotwin.tasks import (
 )
 from uamsim_envs.robotwin.things import KEPT
 
-CAMERAS = ("head", "left", "right")
-IMAGE_SIZE = (240, 320)
-"""(H, W) of RoboTwin's pictures."""
 Seeds = Literal["any", "checked"]
 _TRIES = 20
 """Seeds one after the other whose things do not come to rest, after which a reset fails."""
-_SPACES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+_BOUNDS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "joint": ((-np.pi,) * 6 + (0.0,), (np.pi,) * 6 + (1.0,)),
     "ee": ((-2.0,) * 3 + (-1.0,) * 4 + (0.0,), (2.0,) * 3 + (1.0,) * 4 + (1.0,)),
 }
@@ -68,17 +65,10 @@ class RoboTwinEnv(HostedEnv):
 
     simulator = SIMULATOR
     factory = "uamsim_envs.robotwin.host.world:World"
-    controls = ("joint", "ee")
-    render_profiles = ("raster", "raster-shadowless", RAY_TRACED)
-    primary = "head"
-    all_cameras = CAMERAS
-    timed = False
+    world_spec = WORLD
+    picture_sizes = dict.fromkeys(WORLD.cameras, (240, 320))
     # A process of 1 GB.
     kept_idle = False
-    metadata: dict[str, Any] = {  # noqa: RUF012 - an instance variable in gym.Env
-        "render_modes": ["rgb_array"],
-        "render_fps": 17,
-    }
 
     def __init__(
         self,
@@ -87,13 +77,7 @@ class RoboTwinEnv(HostedEnv):
         config: str = "demo_clean",
         seeds: Seeds = "any",
         sentences: Sentences = "seen",
-        control: Control = "joint",
-        cameras: Sequence[str] = CAMERAS,
-        image_size: tuple[int, int] | None = None,
-        render_profile: str = "raster",
-        perturbations: Sequence[Perturbation] = (),
-        max_episode_steps: int | None = None,
-        render_mode: str | None = None,
+        **settings: Unpack[Settings],
     ) -> None:
         """Starts nothing; the first reset starts the host.
 
@@ -106,15 +90,10 @@ class RoboTwinEnv(HostedEnv):
             sentences: "seen" or "unseen", the halves of RoboTwin's; or "own", plain ones of
                 ``language`` for its tasks, as perturbations of words and things
                 have them.
-            control: "joint" or "ee".
-            cameras: names of the pictures.
-            image_size: (H, W) of all pictures, shrunk from RoboTwin's; None takes its own.
-            render_profile: "raster" (triangles, RoboTwin's three shadows), "raster-shadowless"
-                (faster, other pictures), or "ray-traced" (RoboTwin's own, 32 rays a pixel and a
-                denoiser: for GPUs).
-            perturbations: what is changed about every episode.
-            max_episode_steps: after which the episode is truncated; None takes RoboTwin's limit.
-            render_mode: None or "rgb_array".
+            settings: see ``Settings``. Pictures of another size are shrunk from RoboTwin's; of the
+                render profiles, "raster" draws triangles with RoboTwin's three shadows,
+                "raster-shadowless" is faster (other pictures), and "ray-traced" is RoboTwin's own,
+                32 rays a pixel and a denoiser, for GPUs. The step limit is RoboTwin's.
 
         Raises:
             MissingDependencyError: RoboTwin is not installed; says how to.
@@ -133,26 +112,18 @@ class RoboTwinEnv(HostedEnv):
             raise UnknownNameError("RoboTwin task with sentences of our own", task, language.GOALS)
         self._seeds: Seeds = seeds
         self._sentences: Sentences = sentences
-        super().__init__(
-            label=f"RoboTwin-{task}",
-            control=control,
-            cameras=cameras,
-            render_profile=render_profile,
-            perturbations=perturbations,
-            carried=perturbing.carried(task),
-            max_episode_steps=1 if max_episode_steps is None else max_episode_steps,
-            render_mode=render_mode,
-        )
         self._checkout = self.installation.checkout(CHECKOUT)
         check_task(self._checkout, task)
-        if max_episode_steps is None:
-            self.max_episode_steps = step_limit(self._checkout, task)
-        self._image_size = image_size
-        low, high = _SPACES[control]
-        self.action_noise = np.array(_NOISE[control] * 2, np.float32)
-        self._spaces(
-            dict.fromkeys(CAMERAS, image_size or IMAGE_SIZE), 2 * len(low), low * 2, high * 2
-        )
+        self.label, self.carried = f"RoboTwin-{task}", perturbing.carried(task)
+        if settings.get("max_episode_steps") is None:
+            self.time_limit = step_limit(self._checkout, task)
+        super().__init__(**settings)
+        self._image_size = settings.get("image_size")
+        self.action_noise = np.array(_NOISE[self.control] * 2, np.float32)
+
+    def _action_bounds(self) -> tuple[Sequence[float], Sequence[float]]:
+        low, high = _BOUNDS[self.control]
+        return low * 2, high * 2
 
     def _open(self, host: Host) -> None:
         said = host.call(
@@ -224,7 +195,7 @@ class RoboTwinEnv(HostedEnv):
         self._stages = {"done": False}
         self._targets = laid_out["targets"]
         self._rest = np.asarray(laid_out["targets"], np.float32)
-        return self._begin(int(copy.deepcopy(rng).integers(2**62)))
+        return self._begin_episode(int(copy.deepcopy(rng).integers(2**62)))
 
     def _half(self) -> Half | None:
         """Which half of RoboTwin's sentences is said; None where it is one of our own."""

@@ -157,9 +157,9 @@ class AlohaDrawerOpenEnv(DrawerEnv):
     it was moved by its handle for ``MIN_GUIDED``.
     """
 
-    task: ClassVar[str] = "drawer_open"
+    task = "drawer_open"
     stage_names: ClassVar[tuple[str, ...]] = ("handle_grasped", "pulled", "opened")
-    time_limit: ClassVar[int] = 340
+    time_limit = 340
 
     def _now(self) -> dict[str, bool]:
         pulled = self.is_open(self.named) and self.guided >= MIN_GUIDED
@@ -186,9 +186,9 @@ class AlohaDrawerCloseEnv(DrawerEnv):
     touches the cabinet, and it was moved by its handle for ``MIN_GUIDED``.
     """
 
-    task: ClassVar[str] = "drawer_close"
+    task = "drawer_close"
     stage_names: ClassVar[tuple[str, ...]] = ("handle_grasped", "guided", "closed")
-    time_limit: ClassVar[int] = 350
+    time_limit = 350
     start_open: ClassVar[bool] = True
 
     def _now(self) -> dict[str, bool]:
@@ -231,9 +231,9 @@ class AlohaDrawerPutEnv(DrawerEnv):
     ``MAX_SHUT``, and no finger touches either.
     """
 
-    task: ClassVar[str] = "drawer_put"
+    task = "drawer_put"
     stage_names: ClassVar[tuple[str, ...]] = ("handle_grasped", "opened", "thing_inside", "closed")
-    time_limit: ClassVar[int] = 1250
+    time_limit = 1250
 
     def _goal_of(self, spec: mujoco.MjSpec, rng: np.random.Generator, drawer: Thing) -> Goal:
         things = _fitting()

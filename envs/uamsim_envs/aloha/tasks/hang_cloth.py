@@ -37,9 +37,9 @@ class AlohaHangClothEnv(TaskEnv):
     over the rod on both sides, hung.
     """
 
-    task: ClassVar[str] = "hang_cloth"
+    task = "hang_cloth"
     stage_names: ClassVar[tuple[str, ...]] = ("grasped", "lifted", "over_rod", "hung")
-    time_limit: ClassVar[int] = 700
+    time_limit = 700
 
     def _compose(self, spec: mujoco.MjSpec, rng: np.random.Generator) -> Goal:
         colours = [e.name for e in entries("colour", in_action_data=True)]

@@ -38,9 +38,9 @@ class AlohaInsertFlowerEnv(TaskEnv):
     over_vase (the held flower is upright, its stem's lower end above the neck), inserted.
     """
 
-    task: ClassVar[str] = "insert_flower"
+    task = "insert_flower"
     stage_names: ClassVar[tuple[str, ...]] = ("grasped", "over_vase", "inserted")
-    time_limit: ClassVar[int] = 600
+    time_limit = 600
 
     def _compose(self, spec: mujoco.MjSpec, rng: np.random.Generator) -> Goal:
         # A stem between two pads touches them along two short lines.

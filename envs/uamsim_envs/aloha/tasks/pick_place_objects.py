@@ -19,7 +19,7 @@ from uamsim.perturbations.axes.objects import (
     NovelTexture,
 )
 from uamsim.perturbations.draw import drawn_objects
-from uamsim.perturbations.values import Composition, Perturbation, stream
+from uamsim.perturbations.values import Composition, stream
 from uamsim_envs.aloha.parts.choosing import Draw, choose, choose_distractors, shown_things
 from uamsim_envs.aloha.robot import TABLE_BIT
 from uamsim_envs.aloha.skills.carrying import (
@@ -107,10 +107,10 @@ class AlohaPickPlaceObjectsEnv(TaskEnv):
     handed_over, lifted by an arm that reaches the receptacle; placed.
     """
 
-    task: ClassVar[str] = "pick_place_objects"
+    task = "pick_place_objects"
     stage_names: ClassVar[tuple[str, ...]] = ("reached", "grasped", "handed_over", "placed")
-    time_limit: ClassVar[int] = 900
-    carried: ClassVar[tuple[type[Perturbation], ...]] = (
+    time_limit = 900
+    carried = (
         *TaskEnv.carried,
         NovelInstance,
         NovelObject,

@@ -257,9 +257,9 @@ class AlohaPlugCableEnv(TaskEnv):
         socket: body of the named one.
     """
 
-    task: ClassVar[str] = "plug_cable"
+    task = "plug_cable"
     stage_names: ClassVar[tuple[str, ...]] = ("grasped", "at_socket", "plugged")
-    time_limit: ClassVar[int] = 620
+    time_limit = 620
 
     def _compose(self, spec: mujoco.MjSpec, rng: np.random.Generator) -> Goal:
         for _ in range(_TRIES):

@@ -79,9 +79,9 @@ class AlohaPourFriesEnv(TaskEnv):
     fingers, while no part of the carton is over the plate. Stages: lid_open, lifted, poured.
     """
 
-    task: ClassVar[str] = "pour_fries"
+    task = "pour_fries"
     stage_names: ClassVar[tuple[str, ...]] = ("lid_open", "lifted", "poured")
-    time_limit: ClassVar[int] = 1300
+    time_limit = 1300
 
     def _compose(self, spec: mujoco.MjSpec, rng: np.random.Generator) -> Goal:
         # With fewer the stiff crease of the lid sometimes goes unsolved.

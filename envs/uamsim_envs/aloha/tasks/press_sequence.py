@@ -78,9 +78,9 @@ class AlohaPressSequenceEnv(TaskEnv):
     sequence_pressed.
     """
 
-    task: ClassVar[str] = "press_sequence"
+    task = "press_sequence"
     stage_names: ClassVar[tuple[str, ...]] = ("first_pressed", "second_pressed", "sequence_pressed")
-    time_limit: ClassVar[int] = 450
+    time_limit = 450
 
     def _compose(self, spec: mujoco.MjSpec, rng: np.random.Generator) -> Goal:
         categories = [e.name for e in entries("button", in_action_data=True)]

@@ -95,9 +95,9 @@ class AlohaStackBowlsEnv(TaskEnv):
     touched by no finger. Stages: lifted (the second bowl, between two fingers), two_nested, nested.
     """
 
-    task: ClassVar[str] = "stack_bowls"
+    task = "stack_bowls"
     stage_names: ClassVar[tuple[str, ...]] = ("lifted", "two_nested", "nested")
-    time_limit: ClassVar[int] = 900
+    time_limit = 900
 
     def _compose(self, spec: mujoco.MjSpec, rng: np.random.Generator) -> Goal:
         colours = [e.name for e in entries("colour", in_action_data=True)]

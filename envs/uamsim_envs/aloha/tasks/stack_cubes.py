@@ -29,9 +29,9 @@ class AlohaStackCubesEnv(TaskEnv):
     many stand right, two_high, three_high, stacked.
     """
 
-    task: ClassVar[str] = "stack_cubes"
+    task = "stack_cubes"
     stage_names: ClassVar[tuple[str, ...]] = ("two_high", "three_high", "stacked")
-    time_limit: ClassVar[int] = 1100
+    time_limit = 1100
 
     def _compose(self, spec: mujoco.MjSpec, rng: np.random.Generator) -> Goal:
         colours = [e.name for e in entries("colour", in_action_data=True)]

@@ -56,9 +56,9 @@ class AlohaSweepRubbishEnv(TaskEnv):
     swept, put_down.
     """
 
-    task: ClassVar[str] = "sweep_rubbish"
+    task = "sweep_rubbish"
     stage_names: ClassVar[tuple[str, ...]] = ("broom_grasped", "half_swept", "swept", "put_down")
-    time_limit: ClassVar[int] = 2200
+    time_limit = 2200
 
     def _compose(self, spec: mujoco.MjSpec, rng: np.random.Generator) -> Goal:
         colours = [e.name for e in entries("colour", in_action_data=True)]

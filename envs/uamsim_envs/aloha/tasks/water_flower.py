@@ -44,9 +44,9 @@ class AlohaWaterFlowerEnv(TaskEnv):
     simulated. Stages: grasped, over_pot, watered, set_down.
     """
 
-    task: ClassVar[str] = "water_flower"
+    task = "water_flower"
     stage_names: ClassVar[tuple[str, ...]] = ("grasped", "over_pot", "watered", "set_down")
-    time_limit: ClassVar[int] = 900
+    time_limit = 900
 
     def _compose(self, spec: mujoco.MjSpec, rng: np.random.Generator) -> Goal:
         kinds = instances_of("flower_pot", in_action_data=True)

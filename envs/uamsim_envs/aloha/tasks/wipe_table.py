@@ -34,9 +34,9 @@ class AlohaWipeTableEnv(TaskEnv):
     includes letting go.
     """
 
-    task: ClassVar[str] = "wipe_table"
+    task = "wipe_table"
     stage_names: ClassVar[tuple[str, ...]] = ("grasped", "half_wiped", "wiped")
-    time_limit: ClassVar[int] = 800
+    time_limit = 800
 
     def _compose(self, spec: mujoco.MjSpec, rng: np.random.Generator) -> Goal:
         colours = [e.name for e in entries("colour", in_action_data=True)]
