@@ -5,6 +5,7 @@ from uamsim.orchestration.spec import (
     DemonstrationConfig,
     EvaluationConfig,
     ExperimentSpec,
+    JointConfig,
     MediaConfig,
     OptimConfig,
     PretrainingConfig,
@@ -15,6 +16,9 @@ from uamsim.orchestration.spec import (
 )
 
 EVALUATION_SEED0 = 9_000_000
+VAE_PAIRS = "scene_changes-bca5475e284cf8cb"
+"""What the shipped autoencoder has seen beside the questions' pictures: 6,000 pairs in which hands
+only hover."""
 
 
 def build(scale: str) -> ExperimentSpec:
@@ -41,8 +45,14 @@ def _tiny() -> ExperimentSpec:
         seeds=(0,),
         demonstrations=DemonstrationConfig(episodes_per_env=1_000, fps=5),
         vqa=VQAConfig(num_train_scenes=20_000, num_test_scenes=1_000, questions_per_skill_test=150),
-        scene_changes=SceneChangeConfig(num_pairs=6_000),
-        pretraining=PretrainingConfig(),
+        scene_changes=SceneChangeConfig(num_pairs=30_000),
+        pretraining=PretrainingConfig(
+            generator=OptimConfig(
+                steps=5_000, batch_size=16, learning_rate=1e-3, schedule="trapezoid"
+            ),
+            joint=JointConfig(),
+            vae_pairs=VAE_PAIRS,
+        ),
         tuning=TuningConfig(
             steps=1_800, learning_rate=1e-3, e_sem_learning_rate=2e-4, query_share=0.85
         ),
@@ -74,6 +84,7 @@ def _debug() -> ExperimentSpec:
             vae=brief(10),
             generator=brief(6),
             tokenizer_texts=500,
+            joint=JointConfig(question_images=2),
         ),
         tuning=TuningConfig(
             steps=6, batch_size=8, warmup_steps=2, log_every=2, snapshots=(0.5, 1.0)

@@ -32,19 +32,22 @@ def test_shipped_models_spare_their_training_data(spec, work, tmp_path):
         "vqa_test",
         "vqa",
         "scene_changes",
+        "vlm_start",
         "vae",
         "generator",
+        "vlm",
         "gate",
     ]
 
 
 def test_the_vlm_of_a_joint_stage_is_its_generators(spec, work, tmp_path):
-    together = spec.replace(
-        pretraining=dataclasses.replace(spec.pretraining, joint=JointConfig()),
-        demonstrations=spec.demonstrations,
+    alone, together = (
+        spec.replace(pretraining=dataclasses.replace(spec.pretraining, joint=joint))
+        for joint in (None, JointConfig())
     )
     recipes = stages.recipes(together)
-    assert recipes["vlm_start"] == stages.recipes(spec)["vlm"]
+    assert recipes["vlm_start"] == stages.recipes(alone)["vlm"]
+    assert stages.recipes(alone)["generator"].upstream.keys() == {"vlm", "vae", "scene_changes"}
     assert recipes["vlm"].upstream.keys() == {"generator"}
     store = ArtifactStore(tmp_path / "cache")
     assert stages.plan(together, store).needed == [
@@ -66,6 +69,14 @@ def test_the_vlm_of_a_joint_stage_is_its_generators(spec, work, tmp_path):
     fresh = ArtifactStore(tmp_path / "fresh", shipped=shipped)
     assert stages.plan(together, fresh).needed == ["demonstrations", "vqa_test"]
     assert to_json(from_json(type(together), to_json(together))) == to_json(together)
+
+
+def test_an_autoencoder_may_have_seen_other_pairs(spec):
+    seen = dataclasses.replace(spec.pretraining, vae_pairs="scene_changes-0")
+    before, after = stages.recipes(spec), stages.recipes(spec.replace(pretraining=seen))
+    assert before["vae"].upstream["scene_changes"] == before["scene_changes"].key
+    assert after["vae"].upstream["scene_changes"] == "scene_changes-0"
+    assert after["generator"].upstream["scene_changes"] == before["scene_changes"].key
 
 
 @pytest.mark.parametrize("name", ["dorsal_sweep", "embodiment_tax", "calvin_abcd", "robotwin16"])

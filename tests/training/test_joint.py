@@ -22,15 +22,16 @@ from uamsim.training.pretraining import (
 )
 
 
-def pretrain(start, out, joint, **paths):
+def pretrain(start, out, joint, report=silent, steps=2, **paths):
+    budget = dataclasses.replace(PRETRAINING.generator, steps=steps)
     pretrain_generator(
-        dataclasses.replace(PRETRAINING, joint=joint),
+        dataclasses.replace(PRETRAINING, joint=joint, generator=budget),
         micro_config("uam").generator,
         vlm_path=start / "vlm" / MODEL_NAME,
         vae_path=start / "vae" / MODEL_NAME,
         scene_change_root=start / "changes",
         out=out,
-        report=silent,
+        report=report,
         **paths,
     )
     return load_checkpoint(out / MODEL_NAME).build_generator()
@@ -49,6 +50,17 @@ def test_e_sem_of_the_joint_stage_is_the_vlm_that_trials_start_from(start, tmp_p
         assert torch.equal(value, own[name]), name
     same = {n for n, p in after.named_parameters() if torch.equal(p, before.state_dict()[n])}
     assert same == {n for n, _ in after.named_parameters() if n.startswith("vision.")}
+
+
+def test_questions_are_asked_more_often_in_the_last_quarter(start, tmp_path):
+    asked = []
+
+    def report(step, total, metrics):
+        asked.append("questions" in metrics)
+
+    joint = JointConfig(question_share=0.0, last_question_share=1.0, question_images=2)
+    pretrain(start, tmp_path, joint, report, steps=8, vqa_root=start / "vqa")
+    assert asked == [False] * 6 + [True] * 2
 
 
 def test_tokens_that_change_weigh_more():

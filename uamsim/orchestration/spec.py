@@ -32,7 +32,7 @@ from uamsim.models.variants import TABLE_1, VARIANTS
 from uamsim.orchestration.jsonable import from_json, to_json
 from uamsim.orchestration.latency_spec import LatencySpec
 from uamsim.perturbations.splits import SPLITS
-from uamsim.training.config import OptimConfig, PretrainingConfig, TuningConfig
+from uamsim.training.config import JointConfig, OptimConfig, PretrainingConfig, TuningConfig
 from uamsim.worlds import WORLDS, world_of
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "EvaluationConfig",
     "ExperimentSpec",
     "ExpertConfig",
+    "JointConfig",
     "LatencySpec",
     "MediaConfig",
     "OptimConfig",

@@ -76,6 +76,8 @@ class JointConfig:
     Attributes:
         e_sem_learning_rate: peak rate of E_sem.
         question_share: of the steps that also ask questions.
+        last_question_share: the same in the last quarter of the steps, in which a trapezoid's rate
+            falls and what E_sem knows settles.
         question_images: pictures that such a step asks about.
         change_weight: of a latent token that changes, against 1 of one that does not: most of a
             picture stays as it is, and copying it is learnt at once.
@@ -85,7 +87,8 @@ class JointConfig:
     """
 
     e_sem_learning_rate: float = 5e-4
-    question_share: float = 0.5
+    question_share: float = 0.25
+    last_question_share: float = 0.75
     question_images: int = 8
     change_weight: float = 5.0
     change_from: float = 0.3
@@ -112,6 +115,8 @@ class PretrainingConfig:
         tokenizer_texts: sentences that the BPE is trained on.
         seed: decides initialisation, order and noise.
         joint: how E_sem is trained with the generator; None leaves it frozen.
+        vae_pairs: key of the scene changes whose pictures the autoencoder has seen, where they
+            were others than the generator's; one that is made anew sees the generator's.
     """
 
     vision: OptimConfig = field(
@@ -135,6 +140,7 @@ class PretrainingConfig:
     pointing_cell_m: float = field(default=0.02, metadata=ADDED)
     pointing_instruction_share: float = field(default=0.5, metadata=ADDED)
     joint: JointConfig | None = field(default=None, metadata=ADDED)
+    vae_pairs: str = field(default="", metadata=ADDED)
 
     def last_questions(self) -> "PretrainingConfig":
         """The same with the pointing of E_sem's last stage, which co-training repeats."""

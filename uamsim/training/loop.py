@@ -32,21 +32,23 @@ class Draw:
         rng: draws the samples of the whole step.
         noise: draws the noise of the whole step.
         part: which of the step's samples this pass computes.
+        step: counted from 0.
     """
 
     rng: np.random.Generator
     noise: torch.Generator
     part: Part
+    step: int
 
     @classmethod
     def of(cls, seed: int, step: int, part: Part) -> "Draw":
         """For a step counted from 0."""
         rng = np.random.default_rng([seed, step])
         noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        return cls(rng=rng, noise=noise, part=part)
+        return cls(rng=rng, noise=noise, part=part, step=step)
 
 
-_DECAY_SHARE = 0.25
+DECAY_SHARE = 0.25
 """Of a trapezoid's steps, those in which the rate falls."""
 
 StepLoss = Callable[[Draw], Mapping[str, torch.Tensor]]
@@ -86,7 +88,7 @@ def learning_rate_scale(config: OptimConfig, step: int) -> float:
     progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
     floor = config.min_learning_rate_ratio
     if config.schedule == "trapezoid":
-        return floor + (1 - floor) * min(1.0, (1 - step / config.steps) / _DECAY_SHARE)
+        return floor + (1 - floor) * min(1.0, (1 - step / config.steps) / DECAY_SHARE)
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 

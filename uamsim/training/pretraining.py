@@ -19,7 +19,7 @@ from uamsim.models.vae import VAE
 from uamsim.models.vlm import VLM
 from uamsim.training.config import JointConfig, PretrainingConfig
 from uamsim.training.latents import encode_frames
-from uamsim.training.loop import Draw, Hooks, Progress, fit, make_optimizer
+from uamsim.training.loop import DECAY_SHARE, Draw, Hooks, Progress, fit, make_optimizer
 from uamsim.training.ranks import Part, training_device
 from uamsim.training.state import STATE_NAME
 from uamsim.training.vision import pretrain_vision
@@ -234,7 +234,11 @@ def pretrain_generator(
             draw.noise,
             None if joint is None else change_weights(now, goal, joint),
         )
-        if joint is None or asked is None or draw.rng.random() >= joint.question_share:
+        if joint is None or asked is None:
+            return {"total": flow}
+        is_last = draw.step >= (1 - DECAY_SHARE) * config.generator.steps
+        share = joint.last_question_share if is_last else joint.question_share
+        if draw.rng.random() >= share:
             return {"total": flow}
         questions = question_loss(
             model.vlm, asked, draw.rng, joint.question_images, config.last_questions()

@@ -37,12 +37,12 @@ _ASKED = (
 _VERSIONS = {
     "demonstrations": 2,
     "vqa": 3,
-    "scene_changes": 2,
+    "scene_changes": 3,
     "tokenizer": 3,
     "vlm": 3,
     "vae": 3,
     "generator": 1,
-    "gate": 1,
+    "gate": 2,
 }
 """Raised by hand when code changes what a recipe gives."""
 
@@ -59,11 +59,11 @@ def recipes(spec: ExperimentSpec) -> dict[str, Recipe]:
                 config = {"init": fingerprint(spec.init), "model": given_model(spec, kind)}
                 upstream = ()
             stored = {"vqa_test": "vqa", "vlm_start": "vlm"}.get(kind, kind)
+            keys = {name: work_out(name).key for name in upstream}
+            if kind == "vae" and keys and spec.pretraining.vae_pairs:
+                keys["scene_changes"] = spec.pretraining.vae_pairs
             found[kind] = Recipe(
-                kind=stored,
-                version=_VERSIONS[stored],
-                config=to_json(config),
-                upstream={name: work_out(name).key for name in upstream},
+                kind=stored, version=_VERSIONS[stored], config=to_json(config), upstream=keys
             )
         return found[kind]
 
