@@ -6,7 +6,8 @@ import pytest
 
 from uamsim.errors import SceneError, UnknownNameError
 from uamsim.lexicon import HELD_OUT_PAIRS, LEXICON, entries
-from uamsim_envs.aloha.robot import FINGER_BIT, FINGER_RANGE, FINGER_TIP, TABLE_BIT, THING_BIT
+from uamsim_envs.aloha.robot import FINGER_RANGE
+from uamsim_envs.contacts import FINGER_BIT, FINGER_TIP, TABLE_BIT, THING_BIT
 from uamsim_envs.library import (
     INSTANCES,
     MAX_GRASP_WIDTH,

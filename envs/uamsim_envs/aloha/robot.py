@@ -21,16 +21,13 @@ from uamsim_envs.aloha.kinematics import (
     UPPER_ARM,
     WRIST_TO_GRIPPER,
 )
+from uamsim_envs.contacts import FINGER_BIT, FINGER_TIP, TABLE_BIT, THING_BIT
 from uamsim_envs.rendering import look_quat
 
 SIDES: tuple[str, str] = ("left", "right")
 FINGER_RANGE = (0.002, 0.037)
 """m from the middle: fully closed and fully open, as ALOHA's software limits them."""
 FINGER_JOINT_RANGE = (0.0, 0.041)
-FINGER_TIP = 0.012
-"""How far the finger tips reach beyond the point between them."""
-TABLE_BIT, THING_BIT, FINGER_BIT = 1, 2, 4
-"""Collision classes: only fingers and things collide; arm links do not."""
 _BLACK = (0.10, 0.10, 0.11, 1.0)
 _DARK = (0.20, 0.20, 0.22, 1.0)
 

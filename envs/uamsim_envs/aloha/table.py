@@ -5,7 +5,8 @@ import math
 import mujoco
 
 from uamsim.contract import CONTROL_HZ
-from uamsim_envs.aloha.robot import TABLE_BIT, add_arm
+from uamsim_envs.aloha.robot import add_arm
+from uamsim_envs.contacts import TABLE_BIT
 from uamsim_envs.rendering import RenderProfile, apply_profile, look_quat
 
 TIMESTEP = 0.002

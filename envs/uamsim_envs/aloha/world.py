@@ -12,9 +12,10 @@ from jaxtyping import Float32, Float64, Int8, UInt8
 from uamsim.contract import ACTION_DIM, CONTROL_HZ, Control
 from uamsim.errors import ConfigError
 from uamsim_envs.aloha import kinematics
-from uamsim_envs.aloha.robot import FINGER_RANGE, SIDES, TABLE_BIT, THING_BIT
+from uamsim_envs.aloha.robot import FINGER_RANGE, SIDES
 from uamsim_envs.aloha.slots import SlotGroup, add_slot, tune_slot
 from uamsim_envs.aloha.table import SUBSTEPS, compile_spec, new_spec
+from uamsim_envs.contacts import TABLE_BIT, THING_BIT
 from uamsim_envs.labels import LabelSlot, add_label
 from uamsim_envs.meshes import add_meshes
 from uamsim_envs.objects import Slot

@@ -11,7 +11,7 @@ import numpy as np
 from uamsim.errors import SceneError
 from uamsim.lexicon import LEXICON
 from uamsim.registry import Registry
-from uamsim_envs.aloha.robot import FINGER_TIP, TABLE_BIT, THING_BIT
+from uamsim_envs.contacts import FINGER_TIP, TABLE_BIT, THING_BIT
 from uamsim_envs.library.shapes import Shape, points, quat, reach
 from uamsim_envs.rendering import HIDDEN_GROUP, VISIBLE_GROUP
 

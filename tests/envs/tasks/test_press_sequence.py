@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from uamsim.lexicon import is_held_out
-from uamsim_envs.aloha.robot import FINGER_TIP
 from uamsim_envs.aloha.skills.motion import Motion, Move
 from uamsim_envs.aloha.tasks.press_sequence import NAMES, TRAVEL, AlohaPressSequenceEnv
+from uamsim_envs.contacts import FINGER_TIP
 
 SEED = 2
 

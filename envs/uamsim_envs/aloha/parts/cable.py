@@ -8,7 +8,7 @@ import mujoco
 import numpy as np
 from jaxtyping import Float64
 
-from uamsim_envs.aloha.robot import TABLE_BIT, THING_BIT
+from uamsim_envs.contacts import TABLE_BIT, THING_BIT
 
 RADIUS = 0.0035
 """Of a cable (m)."""

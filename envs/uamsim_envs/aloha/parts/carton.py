@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 
 from uamsim.lexicon import LEXICON, entries
-from uamsim_envs.aloha.robot import FINGER_BIT, TABLE_BIT, THING_BIT
+from uamsim_envs.contacts import FINGER_BIT, TABLE_BIT, THING_BIT
 from uamsim_envs.library import Instance
 from uamsim_envs.library.shapes import Shape, box, box_walls, solid
 from uamsim_envs.rendering import HIDDEN_GROUP

@@ -20,10 +20,10 @@ from uamsim.perturbations.axes.objects import (
 from uamsim.perturbations.distance import ShapedThing, as_similar
 from uamsim.perturbations.draw import is_novel, narrowed
 from uamsim.perturbations.values import Composition, Parameters
-from uamsim_envs.aloha.robot import FINGER_TIP
 from uamsim_envs.aloha.skills.carrying import HOLLOW
 from uamsim_envs.aloha.task import Item
 from uamsim_envs.aloha.variants import GRASPABLE
+from uamsim_envs.contacts import FINGER_TIP
 from uamsim_envs.library import INSTANCES, Instance, instances_of
 from uamsim_envs.library.shapes import points
 

@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from uamsim.lexicon import LEXICON
-from uamsim_envs.aloha.robot import SIDES, TABLE_BIT, THING_BIT
+from uamsim_envs.aloha.robot import SIDES
 from uamsim_envs.aloha.table import TABLE_HALF
 from uamsim_envs.aloha.task import TaskEnv
+from uamsim_envs.contacts import TABLE_BIT, THING_BIT
 
 NAME = "cloth"
 RADIUS = 0.004

@@ -13,8 +13,8 @@ from jaxtyping import Float32, Float64
 
 from uamsim.contract import CONTROL_HZ, Control
 from uamsim_envs.aloha import kinematics
-from uamsim_envs.aloha.robot import FINGER_TIP
 from uamsim_envs.aloha.world import World
+from uamsim_envs.contacts import FINGER_TIP
 
 MAX_SPEED = 0.85
 """m/s, the peak of any segment; every joint then stays below its limit."""

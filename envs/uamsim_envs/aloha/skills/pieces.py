@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from numpy.typing import ArrayLike
 
-from uamsim_envs.aloha.robot import FINGER_TIP
 from uamsim_envs.aloha.skills.motion import UP, Motion, Move, closing_along, reach_error
 from uamsim_envs.aloha.task import TaskEnv
+from uamsim_envs.contacts import FINGER_TIP
 
 Actions = Iterator[Float32[np.ndarray, "14"]]
 MAX_MISS = 0.004

@@ -21,7 +21,6 @@ from uamsim.perturbations.axes.objects import (
 from uamsim.perturbations.draw import drawn_objects
 from uamsim.perturbations.values import Composition, stream
 from uamsim_envs.aloha.parts.choosing import Draw, choose, choose_distractors, shown_things
-from uamsim_envs.aloha.robot import TABLE_BIT
 from uamsim_envs.aloha.skills.carrying import (
     APART,
     HOLLOW,
@@ -38,6 +37,7 @@ from uamsim_envs.aloha.skills.pieces import SETTLE, Actions, Reach, grasp, put
 from uamsim_envs.aloha.task import REST_SPEED, Item, TaskEnv
 from uamsim_envs.aloha.variants import add_pattern, paint_materials, pattern_of
 from uamsim_envs.aloha.world import REST_POS
+from uamsim_envs.contacts import TABLE_BIT
 from uamsim_envs.layout import Region, lay_out
 from uamsim_envs.library import Grasp
 from uamsim_envs.rendering import HIDDEN_GROUP

@@ -15,7 +15,6 @@ from uamsim_envs.calvin.host.furniture import rotation_of
 Actions = Iterator[np.ndarray]
 
 OPEN, CLOSED = 1.0, -1.0
-FINGER_LENGTH = 0.018  # metres from the tool's centre to the fingertips
 # The last joint reaches these hand angles everywhere over the table (measured in all four scenes).
 YAW_RANGE = (-0.3, 4.5)
 _SHOULDER = 0.333  # metres above the base
