@@ -361,7 +361,7 @@ def cases(part: str) -> Iterator[tuple[str, str]]:
     found: dict[str, Iterable[tuple[str, str]]] = {
         "aloha": product(ALOHA, [*splits, f"{PLAIN},joint", f"{PLAIN},fine"]),
         "axes": product(AXIS_IDS, alone),
-        "experts": product(ALOHA[1:], [PLAIN, "physics"]),
+        "experts": product(ALOHA[1:], [PLAIN]),
         "robosuite": [
             *product(robosuite, [PLAIN]),
             *product(robosuite[1:2], ["distractors", "code_mix", "sensor", "action"]),
