@@ -27,15 +27,18 @@ sim = pytest.mark.sim("calvin")
 STEPS = 20
 
 
-class MadeUpInstructions:
+class MadeUpLanguage:
     """The validation sentences, without the check that every word can be translated."""
 
     def __init__(self, training: dict[str, list[str]], validation: dict[str, str]) -> None:
         self._sentences = validation
 
-    def instruction(self, task: str, *, sentences: str, **_: Any) -> str:
-        assert sentences == "validation"
+    def draw_sentence(self, half: str, task: str, rng: np.random.Generator) -> str:
+        assert half == "validation"
         return self._sentences[task]
+
+    def say(self, task: str, sentence: str, **_: Any) -> str:
+        return sentence
 
 
 class MadeUpHost:
@@ -100,7 +103,7 @@ def _make(monkeypatch: pytest.MonkeyPatch):
     """An environment whose tasks take so many steps each."""
     found = Installation(python=Path("python"), folder=Path("nowhere"))
     monkeypatch.setattr(hosted, "find_installation", lambda name: found)
-    monkeypatch.setattr(calvin, "Instructions", MadeUpInstructions)
+    monkeypatch.setattr(calvin, "CalvinLanguage", MadeUpLanguage)
 
     def make(*needed: int, **settings: Any) -> tuple[CalvinChainsEnv, MadeUpHost]:
         host = MadeUpHost(needed)
