@@ -45,9 +45,9 @@ def _cannot_write(path: Path, error: Exception) -> StorageError:
     if isinstance(error, OSError):
         where, cause = error.filename or path, _CAUSES.get(error.errno or 0, cause)
     return StorageError(
-        f"cannot write {where}: {cause}. What was finished is kept. Free some space or choose "
-        "folders with room (--out, UAMSIM_CACHE, UAMSIM_SIMULATORS), then run the same command "
-        "again, an experiment with --resume."
+        f"cannot write {where}: {cause}. What was finished is kept. Free some space, then run the "
+        "same command again, an experiment with --resume. Choose other folders with --out, "
+        "UAMSIM_CACHE or UAMSIM_SIMULATORS."
     )
 
 
@@ -159,6 +159,8 @@ def lock(path: Path, busy: UamsimError | None = None) -> Iterator[None]:
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Where it cannot be made, FileLock would take it to be held.
+        path.touch()
         held = FileLock(path, fallback_to_soft=False)
         try:
             held.acquire(timeout=0)

@@ -112,7 +112,8 @@ def test_killed_and_with_more_workers_it_becomes_the_same(tmp_path, capfd):
     files = sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file())
     assert files == sorted(p.relative_to(killed) for p in killed.rglob("*") if p.is_file())
     assert all((killed / name).read_bytes() == (whole / name).read_bytes() for name in files)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed", "whole"]
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [".killed.lock", ".whole.lock", "killed", "whole"]
     dataset = LeRobotDataset(killed)
     assert len(set(map(tuple, dataset.frames("primary").reshape(len(dataset), -1)[:, ::97]))) > 9
     assert np.isfinite(dataset.action).all()
