@@ -63,7 +63,7 @@ def test_it_is_recorded_pictured_perturbed_and_its_expert_rolled_out(run, tmp_pa
         f"--episodes 4 --videos 1 --out expert {small}",
         f"evaluate --policy random --env uamsim_toy/Slide-v0 --episodes 4 --out random {small}",
     )
-    assert "  slide: slide\n" in text
+    assert "  slide: a gripper that slides onto one of two cubes and closes\n      slide\n" in text
     assert "| Slide-v0 | 6/6 " in text
     info = read_json(tmp_path / "data" / "meta" / "info.json")
     assert (info["robot_type"], info["fps"], info["control_hz"]) == ("slider", 5, 25)

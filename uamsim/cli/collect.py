@@ -67,7 +67,10 @@ def listing() -> str:
     """The worlds and their tasks."""
     from uamsim.worlds import WORLDS
 
-    lines = [f"  {name}: {' '.join(world.tasks)}" for name, world in WORLDS.items()]
+    lines = [
+        f"  {name}: {world.summary}\n      {' '.join(world.tasks)}"
+        for name, world in WORLDS.items()
+    ]
     return "\n".join(
         [
             "usage: uamsim collect WORLD [--tasks TASK ...] [--episodes N] [--workers W]",
