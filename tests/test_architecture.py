@@ -2,10 +2,11 @@
 
 import ast
 import functools
+import graphlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -88,9 +89,47 @@ def uamsim_rooms(path: Path) -> set[str]:
     return {name for name in rooms if name is not None and name != "__version__"}
 
 
+def import_graph(paths: Iterable[Path]) -> dict[str, set[str]]:
+    """Module -> modules among ``paths`` that it imports, also for types alone or in a function."""
+    names = {module_name(path): path for path in paths}
+    graph = {}
+    for name, path in names.items():
+        found = set()
+        for module in imports(path):
+            while module and module not in names:
+                module = module.rpartition(".")[0]
+            # Python itself imports the packages that a module lies in.
+            if module and not f"{name}.".startswith(f"{module}."):
+                found.add(module)
+        graph[name] = found
+    return graph
+
+
+def circle(graph: Mapping[str, set[str]]) -> list[str]:
+    """A way from a node back to itself, empty if there is none."""
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
+def folder_graph(paths: Sequence[Path]) -> dict[str, set[str]]:
+    """Folder -> folders that its files import from; a folder and what lies in it are one."""
+    folders = {module_name(path): path.parent for path in paths}
+    graph: dict[str, set[str]] = {}
+    for name, others in import_graph(paths).items():
+        for other in others:
+            a, b = folders[name], folders[other]
+            if a not in (b, *b.parents) and b not in a.parents:
+                graph.setdefault(a.as_posix(), set()).add(b.as_posix())
+    return graph
+
+
 UAMSIM = list(sources("uamsim"))
 ENVS = list(sources("envs"))
 EXPERIMENTS = list(sources("experiments"))
+OURS = [*UAMSIM, *ENVS, *EXPERIMENTS]
 
 
 @pytest.mark.parametrize("path", UAMSIM, ids=str)
@@ -108,6 +147,19 @@ def test_rooms_import_from_lower_layers_only(path):
         assert other in LEVEL, f"{path} imports uamsim.{other}, which no layer holds"
         lowest = LEVEL[own] == LEVEL[other] == 0
         assert lowest or LEVEL[other] < LEVEL[own], f"{path} imports uamsim.{other}"
+
+
+def test_no_module_imports_itself_by_a_circle():
+    assert not circle(import_graph(OURS))
+
+
+def test_no_folder_imports_itself_by_a_circle():
+    assert not circle(folder_graph(OURS))
+
+
+def test_circles_are_found():
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": set()})
+    assert not circle({"a": {"b", "c"}, "b": {"c"}})
 
 
 @pytest.mark.parametrize("path", [*UAMSIM, *ENVS], ids=str)
@@ -129,7 +181,7 @@ def test_experiments_import_the_spec_only(path):
     assert all(m.startswith("uamsim.orchestration.spec.") for m in own), own
 
 
-@pytest.mark.parametrize("path", [*UAMSIM, *ENVS, *EXPERIMENTS], ids=str)
+@pytest.mark.parametrize("path", OURS, ids=str)
 def test_ray_and_foreign_simulators_have_one_door(path):
     packages = {module.split(".")[0] for module in imports(path)}
     if path not in MAY_IMPORT_RAY:
