@@ -4,6 +4,7 @@ import ast
 import functools
 import graphlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -218,3 +219,20 @@ def test_values_load_without_the_heavy_libraries(module):
     )
     loaded = {name.split(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
     assert not loaded & {"torch", "mujoco", "ray", "pyarrow", "matplotlib", "av"}
+
+
+def test_the_picture_of_the_rooms_is_today_s():
+    code = "from rooms import draw; print(draw(), end='')"
+    folder = ROOT / "docs" / "images"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+    )
+    drawn = (folder / "rooms.svg").read_text("utf-8")
+    assert done.stdout == drawn, "run python docs/images/rooms.py"
+
+
+def test_what_the_architecture_s_page_names_is_there():
+    text = (ROOT / "docs" / "reference" / "architecture.md").read_text("utf-8")
+    rooms = [ROOT / name for name in ("", "uamsim", "uamsim/orchestration", "envs/uamsim_envs")]
+    for name in re.findall(r"`([\w/.]+\.(?:py|txt|svg)|[\w/]+/)`", text):
+        assert any((room / name).exists() for room in rooms), f"{name} is not there"

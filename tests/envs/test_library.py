@@ -16,6 +16,8 @@ from uamsim_envs.library import (
     add_instance,
     instances_of,
 )
+from uamsim_envs.library.instance import add
+from uamsim_envs.library.shapes import solid, sphere
 from uamsim_envs.library.solids import MAX_FACES
 from uamsim_envs.rendering import HIDDEN_GROUP, VISIBLE_GROUP
 
@@ -265,3 +267,15 @@ def test_meshes_are_added_once_a_size():
     assert model.nmesh == 2
     masses = model.body_mass[1:]
     assert masses == pytest.approx([0.075, 0.075, 0.075 * 1.05**3])
+
+
+def test_a_thing_is_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(INSTANCES, "_values", dict(INSTANCES._values))
+    own = add("own", "apple", solid(sphere(0.03, (0, 0, 0.03))), colours=("red",), mass=0.1)
+    assert own in instances_of("apple")
+    spec = table()
+    place(spec, INSTANCES["apple_own"], z=0.05)
+    model = spec.compile()
+    data = mujoco.MjData(model)
+    run(model, data, 1.0)
+    assert data.body("thing").xpos[2] == pytest.approx(0.0, abs=0.005)

@@ -8,7 +8,7 @@ from uamsim.reporting.comparisons import (
     matched_gap,
     similar,
 )
-from uamsim.reporting.findings import find
+from uamsim.reporting.findings import CLAIM_SETS, Claim, find
 from uamsim.reporting.gate import gate_verdict
 from uamsim.reporting.results import Results, validate_results
 from uamsim.statistics import Estimate, difference, over_seeds
@@ -198,3 +198,18 @@ def test_an_experiment_names_the_claims_that_it_is_about(make_results):
     results["claims"] = ["dorsal_swep"]
     with pytest.raises(UnknownNameError, match="Did you mean 'dorsal_sweep'"):
         find(Results(results))
+
+
+def test_a_claim_of_ones_own_is_an_entry(make_results, monkeypatch):
+    text = "UAM acts at all"
+    claim = Claim(
+        text=text,
+        section="4.2",
+        needs="roll-outs of uam",
+        decide=lambda results: ("supported", "1 of 1", "all episodes"),
+    )
+    results = make_results()
+    monkeypatch.setattr(CLAIM_SETS, "_values", {"mine": lambda _: (claim,)})
+    results["claims"] = ["mine"]
+    (finding,) = find(Results(results))
+    assert (finding.claim, finding.verdict, finding.section) == (text, "supported", "4.2")
