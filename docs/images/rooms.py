@@ -18,9 +18,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 """Highest first; the ground floor is drawn below."""
 FOLDERS = {"envs": "envs/uamsim_envs", "experiments": "experiments/uamsim_experiments"}
-NAMED = {("evaluation", "envs"), ("cli", "experiments")}
+NAMED = (("evaluation", "envs"), ("cli", "experiments"))
 """What no import shows."""
-PLAIN = {"__pycache__", "templates"}
+PLAIN = {"templates"}
 WIDTH, BOX_HEIGHT, GAP, MARGIN = 1000, 104, 46, 16
 
 
@@ -30,8 +30,10 @@ def folder(room: str) -> Path:
 
 
 def rooms_inside(room: str) -> list[str]:
-    """The folders of a room."""
-    return sorted(p.name for p in folder(room).iterdir() if p.is_dir() and p.name not in PLAIN)
+    """The folders of a room that hold more than what Python has compiled."""
+    files = (f.relative_to(folder(room)) for f in folder(room).rglob("*") if f.is_file())
+    found = {f.parts[0] for f in files if len(f.parts) > 1 and "__pycache__" not in f.parts}
+    return sorted(found - PLAIN)
 
 
 def imported(room: str) -> set[str]:
