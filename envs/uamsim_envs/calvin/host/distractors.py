@@ -8,13 +8,13 @@ import numpy as np
 
 from uamsim.errors import SceneError
 from uamsim_envs.calvin.host.bodies import write_body
+from uamsim_envs.host.simulator import Rectangle, grown, place_circles
 
 TABLE_TOP = 0.44
 """m above the floor, in every scene."""
-_FRONT, _EDGE = -0.175, 0.42
-"""Where the top ends: towards the robot (y), and on both sides (x), m."""
-_BACK = -0.015
-"""y of the cabinet's front, m."""
+_FRONT = -0.175
+_TOP = (-0.42, 0.42, _FRONT, -0.015)
+"""Where the top ends: on both sides, towards the robot, and at the cabinet's front."""
 _GAP = 0.01
 """m between two distractors, and between one and a part of the furniture in any of its states."""
 _CLEARANCES = ((0.17, 0.03), (0.12, 0.03), (0.07, 0.03), (0.0, 0.03), (0.0, 0.01))
@@ -22,12 +22,9 @@ _CLEARANCES = ((0.17, 0.03), (0.12, 0.03), (0.07, 0.03), (0.0, 0.03), (0.0, 0.01
 and all around it, where an open finger does. The first pair with which there is room is taken."""
 _HAND = (0.06, 0.56)
 """A hand below this height (m) has nothing within this distance (m) of it."""
-_RESTARTS, _TRIES = 20, 60
+_TRIES = 60
 _ROLLING = 0.0005
 _DROP = 0.001
-
-Rectangle = tuple[float, float, float, float]
-"""x low, x high, y low, y high (m)."""
 
 
 def add_distractors(
@@ -66,42 +63,18 @@ def _places(
     fixtures = _fixtures(original)
     blocks = _blocks(original)
     for beside, gap in _CLEARANCES:
-        taken = [_grown(rectangle, _GAP) for rectangle in fixtures]
+        taken = [grown(rectangle, _GAP) for rectangle in fixtures]
         for x0, x1, y0, y1 in blocks:
-            taken.append(_grown((x0, x1, y0, y1), gap))
+            taken.append(grown((x0, x1, y0, y1), gap))
             if beside > 0:
                 taken.append((x0 - beside, x1 + beside, y0, y1))
-                taken.append(_grown((x0, x1, _FRONT, y1), gap))  # on the way into the drawer
-        for _ in range(_RESTARTS):
-            places = _lay_out(radii, taken, rng)
-            if places is not None:
-                return places
+                taken.append(grown((x0, x1, _FRONT, y1), gap))  # on the way into the drawer
+        places = place_circles(
+            [(radius, _TOP) for radius in radii], taken, rng, gap=_GAP, tries=_TRIES
+        )
+        if places is not None:
+            return places
     raise SceneError(f"there is no room for {len(radii)} distractors; ask for fewer.")
-
-
-def _lay_out(
-    radii: Sequence[float], taken: Sequence[Rectangle], rng: np.random.Generator
-) -> list[tuple[float, float]] | None:
-    taken, places = list(taken), []
-    for radius in radii:
-        for _ in range(_TRIES):
-            x = float(rng.uniform(radius - _EDGE, _EDGE - radius))
-            y = float(rng.uniform(_FRONT + radius, _BACK - radius))
-            if not any(
-                x0 < x + radius and x - radius < x1 and y0 < y + radius and y - radius < y1
-                for x0, x1, y0, y1 in taken
-            ):
-                break
-        else:
-            return None
-        places.append((x, y))
-        taken.append(_grown((x, x, y, y), radius + _GAP))
-    return places
-
-
-def _grown(rectangle: Rectangle, by: float) -> Rectangle:
-    x0, x1, y0, y1 = rectangle
-    return x0 - by, x1 + by, y0 - by, y1 + by
 
 
 def _fixtures(original: Any) -> list[Rectangle]:

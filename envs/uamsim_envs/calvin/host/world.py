@@ -1,7 +1,6 @@
 """One CALVIN environment, used as it is: laid out from a seed, stepped and looked at apart."""
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from uamsim_envs.calvin.host.original import make_original, speed_up
 from uamsim_envs.calvin.host.pictures import Poses, lowpoly_robot, resize_camera, show
 from uamsim_envs.calvin.host.starts import draw_start
 from uamsim_envs.calvin.host.state import BLOCKS, pack_scene, unpack_scene
+from uamsim_envs.host.simulator import Simulator
 
 _SEED = 0
 """Which ``PlayTableSimEnv`` has in calvin_env's config."""
@@ -22,7 +22,7 @@ DONE = "done"
 """The one stage of a task."""
 
 
-class World:
+class World(Simulator):
     """The methods that ``uamsim_envs.calvin.env`` calls.
 
     Attributes:
@@ -35,8 +35,7 @@ class World:
     """
 
     def __init__(self) -> None:
-        self.original: Any = None
-        self._expert: Iterator[np.ndarray] | None = None
+        super().__init__()
         self._next: np.ndarray | None = None
         self._gave_up: Exception | None = None
 
@@ -65,8 +64,7 @@ class World:
             ConfigError: it has one already.
             RenderingUnavailableError: no EGL.
         """
-        if self.original is not None:
-            raise ConfigError("a process holds one CALVIN environment; this one has one already.")
+        self._check_first("CALVIN environment")
         try:
             self.original = make_original(Path(calvin_env), scene, use_egl=render_profile == "egl")
         except SystemExit:
@@ -178,35 +176,20 @@ class World:
         self.task, self.start_info = task, self.original.get_info()
 
     def advance(self, *, actions: np.ndarray) -> dict[str, Any]:
-        """Steps actions until the task is done.
-
-        Args:
-            actions: float32 [T, 7]; of the gripper's number only the sign counts.
-
-        Returns:
-            steps: how many were stepped. success, failed, stages, scene_obs: of the last state.
-        """
-        steps, success = 0, False
-        state: dict[str, Any] = {}
-        for given in actions:
-            action = np.array(given, np.float32)  # which calvin_env changes
-            action[6] = 1.0 if action[6] > 0 else -1.0
-            state, _, _, info = self.original.step(action)
-            self._keep(state)
-            steps += 1
-            success = succeeded(self.oracle, self.start_info, info, self.task)
-            if success:
-                break
-        if success:
+        """See ``Simulator.advance``; of the gripper's number only the sign counts."""
+        done = super().advance(actions=actions)
+        if done["success"]:
             self._expert = None
         self._ask_expert()
-        return {
-            "steps": steps,
-            "success": success,
-            "failed": False,
-            "stages": {DONE: success},
-            "scene_obs": state["scene_obs"],
-        }
+        return done | {"stages": {DONE: done["success"]}, "scene_obs": self._scene_obs}
+
+    def _step(self, action: np.ndarray) -> tuple[bool, bool]:
+        action = np.array(action, np.float32)  # which calvin_env changes
+        action[6] = 1.0 if action[6] > 0 else -1.0
+        state, _, _, info = self.original.step(action)
+        self._keep(state)
+        self._scene_obs = state["scene_obs"]
+        return succeeded(self.oracle, self.start_info, info, self.task), False
 
     def _keep(self, state: dict[str, Any]) -> None:
         self._history.append((state["robot_obs"], self._poses()))
@@ -265,11 +248,6 @@ class World:
         """Positions and velocities of everything, for tests and comparisons."""
         seen = {"robot_obs": self._history[-1][0], "scene_obs": self.original.scene.get_obs()}
         return self._poses().arrays() | seen
-
-    def memory_bytes(self) -> int:
-        """Resident memory of this process."""
-        pages = Path("/proc/self/statm").read_text("ascii").split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def close(self) -> None:
         """Removes what it wrote."""

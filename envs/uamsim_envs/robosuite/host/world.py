@@ -9,6 +9,7 @@ import robosuite  # pyright: ignore[reportMissingImports]
 from robosuite import load_composite_controller_config  # pyright: ignore[reportMissingImports]
 
 from uamsim.errors import ConfigError, SceneError
+from uamsim_envs.host.simulator import Simulator
 from uamsim_envs.rendering import RenderProfile, SceneRenderer, apply_profile
 from uamsim_envs.robosuite.host.arms import Arm
 from uamsim_envs.robosuite.host.distractors import add_distractors, place_distractors
@@ -30,12 +31,8 @@ _MODEL_SEED = 0
 """Of what robosuite draws when it builds a model, such as the size of a cube: the same always."""
 
 
-class World:
+class World(Simulator):
     """The methods that ``uamsim_envs.robosuite.env`` calls."""
-
-    def __init__(self) -> None:
-        self._env: Any = None
-        self._expert: Iterator[np.ndarray] | None = None
 
     def open(self, *, task: str, image_size: Sequence[int], render_profile: str) -> None:
         """Builds the model. To be called once, first.
@@ -45,15 +42,14 @@ class World:
             image_size: (H, W).
             render_profile: "fast" or "quality".
         """
-        if self._env is not None:
-            raise ConfigError("a host holds one environment; it has one.")
+        self._check_first("robosuite environment")
         self.name = task
         self._image_size = (image_size[0], image_size[1])
         self._profile: RenderProfile = "quality" if render_profile == "quality" else "fast"
         config = load_composite_controller_config(controller="BASIC")
         arm = config["body_parts"]["right"]
         arm["input_type"], arm["input_ref_frame"] = "absolute", "world"
-        self._env = robosuite.make(
+        self.original = robosuite.make(
             task,
             robots=["Panda", "Panda"] if task.startswith("TwoArm") else "Panda",
             controller_configs=config,
@@ -66,14 +62,14 @@ class World:
             hard_reset=False,
             seed=_MODEL_SEED,
         )
-        self._task = TASKS[task](self._env)
+        self._task = TASKS[task](self.original)
         self._distractors: list[dict[str, Any]] = []
         self._use_model()
 
     def _use_model(self) -> None:
         # They would be computed at each of the ten physics steps of an action, for nobody.
-        self._env._observables.clear()
-        self._model: mujoco.MjModel = self._env.sim.model._model
+        self.original._observables.clear()
+        self._model: mujoco.MjModel = self.original.sim.model._model
         apply_profile(self._model.vis, self._profile)
         self._shown = mujoco.MjData(self._model)
         self._renderer = SceneRenderer(
@@ -83,13 +79,13 @@ class World:
             geom_group=_VISUAL_GROUP,
             show_sites=False,
         )
-        self.arms = [Arm(self._env, robot) for robot in self._env.robots]
+        self.arms = [Arm(self.original, robot) for robot in self.original.robots]
 
     def _rebuild(self, distractors: list[dict[str, Any]]) -> None:
         """The model with other distractors, as robosuite's own hard reset would build it."""
         if distractors == self._distractors:
             return
-        env = self._env
+        env = self.original
         self._seed(_MODEL_SEED)
         env._load_model()
         add_distractors(env, distractors)
@@ -101,7 +97,7 @@ class World:
 
     def _seed(self, seed: int) -> None:
         # Everything of robosuite's draws from this one generator.
-        self._env.rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
+        self.original.rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
 
     def reset(
         self, *, seed: int, target: int, distractors: list[dict[str, Any]]
@@ -124,7 +120,7 @@ class World:
         layout_seed, distractor_seed = np.random.SeedSequence(seed).generate_state(2)
         self._seed(int(layout_seed))
         try:
-            self._env.reset()
+            self.original.reset()
         except Exception as error:
             if "RandomizationError" not in type(error).__name__:
                 raise
@@ -133,39 +129,23 @@ class World:
         for arm in self.arms:
             arm.reset()
         place_distractors(
-            self._env, self._task, distractors, np.random.default_rng(int(distractor_seed))
+            self.original, self._task, distractors, np.random.default_rng(int(distractor_seed))
         )
         self._expert = None
-        self._history = [self._env.sim.data._data.qpos.copy()]
-        mujoco.mj_forward(self._model, self._env.sim.data._data)
+        self._history = [self.original.sim.data._data.qpos.copy()]
+        mujoco.mj_forward(self._model, self.original.sim.data._data)
         names = [*self._task.bodies, *(d["name"] + "_main" for d in distractors)]
-        return {name: self._env.sim.data.get_body_xpos(name).tolist() for name in names}
+        return {name: self.original.sim.data.get_body_xpos(name).tolist() for name in names}
 
     def advance(self, *, actions: np.ndarray) -> dict[str, Any]:
-        """Steps actions until the episode ends.
+        """See ``Simulator.advance``; actions are of 7 numbers an arm, see ``arms``."""
+        return super().advance(actions=actions) | {"stages": dict(self._task.stages)}
 
-        Args:
-            actions: [T, 7 per arm], see ``arms``.
-
-        Returns:
-            steps: how many were stepped. success, failed, stages: of the last state.
-        """
-        success = failed = False
-        steps = 0
-        for action in actions:
-            parts = [arm.command(part) for arm, part in self._split(action)]
-            self._env.step(np.concatenate(parts))
-            self._history.append(self._env.sim.data._data.qpos.copy())
-            steps += 1
-            success, failed = self._task.judge()
-            if success or failed:
-                break
-        return {
-            "steps": steps,
-            "success": success,
-            "failed": failed,
-            "stages": dict(self._task.stages),
-        }
+    def _step(self, action: np.ndarray) -> tuple[bool, bool]:
+        parts = [arm.command(part) for arm, part in self._split(action)]
+        self.original.step(np.concatenate(parts))
+        self._history.append(self.original.sim.data._data.qpos.copy())
+        return self._task.judge()
 
     def _split(self, action: np.ndarray) -> Iterator[tuple[Arm, np.ndarray]]:
         return zip(self.arms, np.split(np.asarray(action, float), len(self.arms)), strict=True)
@@ -209,19 +189,17 @@ class World:
             raise ConfigError(
                 f"robosuite's {self.name} has no scripted expert; {', '.join(EXPERTS)} have one."
             )
-        expert = EXPERTS[self.name](self._env, self._task, self.arms, np.random.default_rng(seed))
+        expert = EXPERTS[self.name](
+            self.original, self._task, self.arms, np.random.default_rng(seed)
+        )
         self._expert = expert.play()
-
-    def next_action(self) -> np.ndarray | None:
-        """The expert's next action, None where it has done."""
-        return None if self._expert is None else next(self._expert, None)
 
     def state(self) -> dict[str, np.ndarray]:
         """Positions and velocities of all joints, for tests."""
-        data = self._env.sim.data._data
+        data = self.original.sim.data._data
         return {"qpos": data.qpos.copy(), "qvel": data.qvel.copy()}
 
     def close(self) -> None:
         """Frees the renderer."""
-        if self._env is not None:
+        if self.original is not None:
             self._renderer.close()

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from uamsim.errors import SceneError
+from uamsim_envs.host.simulator import Rectangle, grown, place_circles
 from uamsim_envs.robotwin.host.looks import TABLE_TOP, render_body
 from uamsim_envs.robotwin.host.pictures import camera_of
 
@@ -18,12 +19,9 @@ _MARGIN = 0.03
 """Share of the picture at each edge where a thing does not count as seen."""
 _AIR = 0.0005
 """m above the table from which they come to rest."""
-_RESTARTS, _TRIES = 20, 100
+_TRIES = 100
 _ROBOT_ABOVE = 0.12
 """m above the table, over which an arm is out of the way."""
-
-Rectangle = tuple[float, float, float, float]
-"""x low, y low, x high, y high (m)."""
 
 
 def add_distractors(
@@ -46,7 +44,8 @@ def add_distractors(
     Raises:
         SceneError: there is no room.
     """
-    taken = [*map(tuple, task.prohibited_area), *_covered(task)]
+    kept_clear = [(x0, x1, y0, y1) for x0, y0, x1, y1 in task.prohibited_area]
+    taken = [*kept_clear, *_covered(task)]
     places = _places(things, taken, _seen(task), rng)
     height = TABLE_TOP + task.table_z_bias + _AIR
     positions = []
@@ -66,7 +65,7 @@ def _covered(task: Any) -> list[Rectangle]:
             continue
         low, high = body.compute_global_aabb_tight()
         if high[2] > table and low[2] < table + _ROBOT_ABOVE:
-            covered.append(_grown((low[0], low[1], high[0], high[1]), _GAP))
+            covered.append(grown((low[0], high[0], low[1], high[1]), _GAP))
     return covered
 
 
@@ -84,53 +83,19 @@ def _seen(task: Any) -> Callable[[float, float], bool]:
     return seen
 
 
-def _anywhere(x: float, y: float) -> bool:
-    del x, y
-    return True
-
-
 def _places(
     things: Sequence[Mapping[str, Any]],
     taken: Sequence[Rectangle],
     seen: Callable[[float, float], bool],
     rng: np.random.Generator,
 ) -> list[tuple[float, float]]:
-    for allowed in (seen, _anywhere):
-        for _ in range(_RESTARTS):
-            places = _lay_out(things, taken, allowed, rng)
-            if places is not None:
-                return places
+    x, y = _HALF
+    circles = [(t["radius"], (-x, x, 0.0 if t["height"] > _LOW else -y, y)) for t in things]
+    for where in ({"allowed": seen}, {}):
+        places = place_circles(circles, taken, rng, gap=_GAP, tries=_TRIES, **where)
+        if places is not None:
+            return places
     raise SceneError(f"there is no room for {len(things)} distractors; ask for fewer.")
-
-
-def _lay_out(
-    things: Sequence[Mapping[str, Any]],
-    taken: Sequence[Rectangle],
-    allowed: Callable[[float, float], bool],
-    rng: np.random.Generator,
-) -> list[tuple[float, float]] | None:
-    taken, places = list(taken), []
-    for thing in things:
-        radius = thing["radius"]
-        front = 0.0 if thing["height"] > _LOW else -_HALF[1]
-        for _ in range(_TRIES):
-            x = float(rng.uniform(radius - _HALF[0], _HALF[0] - radius))
-            y = float(rng.uniform(front + radius, _HALF[1] - radius))
-            if allowed(x, y) and not any(
-                x0 < x + radius and x - radius < x1 and y0 < y + radius and y - radius < y1
-                for x0, y0, x1, y1 in taken
-            ):
-                break
-        else:
-            return None
-        places.append((x, y))
-        taken.append(_grown((x, y, x, y), radius + _GAP))
-    return places
-
-
-def _grown(rectangle: Rectangle, by: float) -> Rectangle:
-    x0, y0, x1, y1 = rectangle
-    return x0 - by, y0 - by, x1 + by, y1 + by
 
 
 def _build(scene: Any, thing: Mapping[str, Any], position: list[float], yaw: float) -> None:

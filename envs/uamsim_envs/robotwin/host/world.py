@@ -2,13 +2,13 @@
 
 import functools
 import gc
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from uamsim.errors import ConfigError, RenderingUnavailableError, SceneError
+from uamsim_envs.host.simulator import Simulator
 from uamsim_envs.robotwin.host.changes import Changes, positions
 from uamsim_envs.robotwin.host.original import load_original
 from uamsim_envs.robotwin.host.pictures import Moment, draw, moment, show
@@ -20,7 +20,7 @@ _EXPERT_EVERY = 15
 _SIDES = ("left", "right")
 
 
-class World:
+class World(Simulator):
     """The methods that ``uamsim_envs.robotwin.env`` calls.
 
     Attributes:
@@ -28,9 +28,8 @@ class World:
     """
 
     def __init__(self) -> None:
-        self.original: Any = None
+        super().__init__()
         self._num_steps = 0
-        self._actions: Iterator[np.ndarray] = iter(())
         self._changed: dict[str, Any] = {}
         self._history: list[tuple[np.ndarray, Moment]] = []
 
@@ -61,8 +60,7 @@ class World:
             ConfigError: it has one already, or cannot import the planner.
             RenderingUnavailableError: no Vulkan device.
         """
-        if self.original is not None:
-            raise ConfigError("a process holds one RoboTwin task; this one has one already.")
+        self._check_first("RoboTwin task")
         import sapien  # type: ignore[import-not-found]
 
         try:
@@ -144,7 +142,7 @@ class World:
     def _lay_out(self, seed: int) -> list[list[float]]:
         from envs.utils import UnStableError  # type: ignore[import-not-found]
 
-        self._actions = iter(())
+        self._expert = None
         self.original.__dict__.pop("_update_render", None)
         self.original.__dict__.pop("get_obs", None)
         if self._shadowless:
@@ -170,27 +168,15 @@ class World:
         return added
 
     def advance(self, *, actions: np.ndarray) -> dict[str, Any]:
-        """Steps actions until the task is a success.
+        """See ``Simulator.advance``; actions are as RoboTwin's ``take_action`` takes them."""
+        done = super().advance(actions=np.asarray(actions, float))
+        return done | {"stages": {"done": done["success"]}, "targets": self._targets()}
 
-        Args:
-            actions: [T, 14] or [T, 16], as RoboTwin's ``take_action`` takes them.
-        """
-        taken = 0
-        for action in np.asarray(actions, float):
-            self.original.take_action(action, action_type=self._kind)
-            self._keep()
-            taken += 1
-            if self.original.eval_success:
-                break
-        self._num_steps += taken
-        done = bool(self.original.eval_success)
-        return {
-            "steps": taken,
-            "success": done,
-            "failed": False,
-            "stages": {"done": done},
-            "targets": self._targets(),
-        }
+    def _step(self, action: np.ndarray) -> tuple[bool, bool]:
+        self.original.take_action(action, action_type=self._kind)
+        self._keep()
+        self._num_steps += 1
+        return bool(self.original.eval_success), False
 
     def observe(self, *, cameras: Any, picture_step: int, proprio_step: int) -> dict[str, Any]:
         """What cameras and joint sensors showed after so many steps of this episode.
@@ -218,11 +204,7 @@ class World:
         targets: list[np.ndarray] = []
         self.play_expert(targets)
         self._lay_out(self._seed)
-        self._actions = iter(targets)
-
-    def next_action(self) -> np.ndarray | None:
-        """The expert's next target in the episode's control; None after the last."""
-        return next(self._actions, None)
+        self._expert = iter(targets)
 
     def play_expert(self, targets: list[np.ndarray] | None = None) -> dict[str, Any]:
         """Plays the expert as RoboTwin's evaluation does, by its own paths in physics steps.
@@ -311,11 +293,6 @@ class World:
             "qvel": np.array(robot.left_entity.get_qvel(), float),
             "things": np.array(poses, float),
         }
-
-    def memory_bytes(self) -> int:
-        """Resident memory of this process."""
-        pages = int(Path("/proc/self/statm").read_text("utf-8").split()[1])
-        return pages * 4096
 
 
 class _Stepped:
