@@ -198,7 +198,7 @@ def test_bad_arguments_say_what_is_expected(env_id: str) -> None:
         ("image_size", (0, 10), "image_size"),
         ("max_episode_steps", 0, "max_episode_steps must be"),
         ("render_mode", "human", "render_mode must be"),
-        ("perturbations", ("dusk",), "expected p"),
+        ("perturbations", ("dusk",), "expected perturbations"),
     ):
         with pytest.raises(UamsimError, match=message):
             CLASSES[env_id](**settings_of(env_id, **{name: value}))
