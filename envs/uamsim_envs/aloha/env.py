@@ -94,7 +94,7 @@ class AlohaEnv(BaseEnv):
         super().reset(seed=seed)
         self._perturber.restore(self.world.model)
         self.world.reset()
-        episode = self._episode_seed()
+        episode = self._episode_seed() if self.composition else 0
         self.drawn = self._perturber.draw(episode)
         self._begin(self.np_random, options or {})
         self._perturber.apply(self.world, self.drawn)
