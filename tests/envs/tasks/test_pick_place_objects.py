@@ -8,8 +8,8 @@ import pytest
 from uamsim.lexicon import is_held_out
 from uamsim_envs.aloha.parts.choosing import fits
 from uamsim_envs.aloha.skills.carrying import HOVER, picks, release_height, two_handed
+from uamsim_envs.aloha.skills.handling import grasp
 from uamsim_envs.aloha.skills.motion import UP, Motion, reach_error
-from uamsim_envs.aloha.skills.pieces import grasp
 from uamsim_envs.aloha.tasks.pick_place_objects import AlohaPickPlaceObjectsEnv
 
 

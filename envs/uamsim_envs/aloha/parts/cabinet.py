@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from uamsim.lexicon import LEXICON
+from uamsim_envs.aloha.skills.handling import MAX_MISS
 from uamsim_envs.aloha.skills.motion import closing_along, reach_error
-from uamsim_envs.aloha.skills.pieces import MAX_MISS
 from uamsim_envs.contacts import TABLE_BIT
 
 DRAWERS: tuple[str, str] = ("left_drawer", "right_drawer")

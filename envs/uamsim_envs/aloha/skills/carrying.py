@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike
 
 from uamsim.errors import SceneError
 from uamsim_envs.aloha.robot import SIDES
+from uamsim_envs.aloha.skills.handling import MAX_MISS, Reach
 from uamsim_envs.aloha.skills.motion import UP, closing_along, reach_error
-from uamsim_envs.aloha.skills.pieces import MAX_MISS, Reach
 from uamsim_envs.aloha.task import Item, TaskEnv
 from uamsim_envs.contacts import FINGER_TIP
 from uamsim_envs.library import MAX_GRASP_WIDTH, Grasp

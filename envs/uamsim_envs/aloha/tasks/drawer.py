@@ -19,8 +19,8 @@ from uamsim_envs.aloha.parts.cabinet import (
     Cabinet,
     add_cabinet,
 )
+from uamsim_envs.aloha.skills.handling import Actions, grasp, put, reaches
 from uamsim_envs.aloha.skills.motion import Motion, Move
-from uamsim_envs.aloha.skills.pieces import Actions, grasp, put, reaches
 from uamsim_envs.aloha.task import REST_SPEED, Item, TaskEnv
 from uamsim_envs.contacts import FINGER_TIP
 from uamsim_envs.layout import Region, lay_out

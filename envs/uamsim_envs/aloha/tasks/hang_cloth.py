@@ -8,8 +8,8 @@ import numpy as np
 from uamsim.contract import Goal, SceneFacts, SceneThing, Thing
 from uamsim.lexicon import LEXICON, entries
 from uamsim_envs.aloha.parts.cloth import COUNT, RADIUS, Cloth, ClothState, add_cloth
+from uamsim_envs.aloha.skills.handling import Actions
 from uamsim_envs.aloha.skills.motion import UP, Motion, Move
-from uamsim_envs.aloha.skills.pieces import Actions
 from uamsim_envs.aloha.task import TaskEnv
 from uamsim_envs.contacts import TABLE_BIT
 

@@ -32,8 +32,8 @@ from uamsim_envs.aloha.skills.carrying import (
     release_height,
     two_handed,
 )
+from uamsim_envs.aloha.skills.handling import SETTLE, Actions, Reach, grasp, put
 from uamsim_envs.aloha.skills.motion import UP, Motion, Move, closing_along
-from uamsim_envs.aloha.skills.pieces import SETTLE, Actions, Reach, grasp, put
 from uamsim_envs.aloha.task import REST_SPEED, Item, TaskEnv
 from uamsim_envs.aloha.variants import add_pattern, paint_materials, pattern_of
 from uamsim_envs.aloha.world import REST_POS

@@ -13,8 +13,8 @@ from uamsim.errors import SceneError
 from uamsim.lexicon import LEXICON, entries
 from uamsim_envs.aloha.kinematics import rotation_from_vector, vector_from_rotation
 from uamsim_envs.aloha.parts.cable import LINK, Curve, add_cable
+from uamsim_envs.aloha.skills.handling import MAX_MISS, Actions
 from uamsim_envs.aloha.skills.motion import Motion, Move, closing_along, reach_error
-from uamsim_envs.aloha.skills.pieces import MAX_MISS, Actions
 from uamsim_envs.aloha.task import TaskEnv
 from uamsim_envs.contacts import TABLE_BIT, THING_BIT
 

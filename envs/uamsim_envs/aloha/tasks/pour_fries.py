@@ -22,8 +22,8 @@ from uamsim_envs.aloha.parts.carton import (
     fries_carton,
     wax,
 )
+from uamsim_envs.aloha.skills.handling import MAX_MISS, Actions
 from uamsim_envs.aloha.skills.motion import Motion, Move, compose, reach_error
-from uamsim_envs.aloha.skills.pieces import MAX_MISS, Actions
 from uamsim_envs.aloha.task import REST_SPEED, Item, TaskEnv
 from uamsim_envs.aloha.world import REST_POS
 from uamsim_envs.contacts import FINGER_TIP

@@ -8,8 +8,8 @@ import numpy as np
 
 from uamsim.contract import Goal, Thing
 from uamsim.lexicon import LEXICON, entries, is_held_out
+from uamsim_envs.aloha.skills.handling import Actions
 from uamsim_envs.aloha.skills.motion import UP, Motion, Move, best_arm, closing_along
-from uamsim_envs.aloha.skills.pieces import Actions
 from uamsim_envs.aloha.task import Item, TaskEnv
 from uamsim_envs.aloha.world import REST_POS
 from uamsim_envs.contacts import FINGER_TIP, THING_BIT

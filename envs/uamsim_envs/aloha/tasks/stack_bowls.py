@@ -11,8 +11,8 @@ import numpy as np
 from uamsim.contract import Goal, Thing
 from uamsim.lexicon import entries
 from uamsim_envs.aloha.skills.carrying import lifted_by
+from uamsim_envs.aloha.skills.handling import SETTLE, Actions, Reach, put
 from uamsim_envs.aloha.skills.motion import UP, Motion, Move, closing_along, reach_error
-from uamsim_envs.aloha.skills.pieces import SETTLE, Actions, Reach, put
 from uamsim_envs.aloha.task import REST_SPEED, Item, TaskEnv
 from uamsim_envs.layout import Region, lay_out
 from uamsim_envs.library import Grasp, Instance, Opening, Shape

@@ -8,8 +8,8 @@ import numpy as np
 
 from uamsim.contract import Goal, Thing
 from uamsim.lexicon import entries
+from uamsim_envs.aloha.skills.handling import Actions, grasp, put, reaches
 from uamsim_envs.aloha.skills.motion import UP, Motion
-from uamsim_envs.aloha.skills.pieces import Actions, grasp, put, reaches
 from uamsim_envs.aloha.task import Item, TaskEnv
 from uamsim_envs.layout import Region, lay_out
 from uamsim_envs.library import instances_of

@@ -22,8 +22,8 @@ from uamsim_envs.aloha.parts.cleaning import (
     dustpan,
     tissue,
 )
+from uamsim_envs.aloha.skills.handling import Actions
 from uamsim_envs.aloha.skills.motion import Motion, Move, closing_along, compose
-from uamsim_envs.aloha.skills.pieces import Actions
 from uamsim_envs.aloha.task import REST_SPEED, Item, TaskEnv
 from uamsim_envs.layout import Region, lay_out
 

@@ -10,8 +10,8 @@ from jaxtyping import Float64
 from uamsim.contract import CONTROL_HZ, Goal, Thing
 from uamsim.lexicon import entries
 from uamsim_envs.aloha.kinematics import BASES, rotation_from_vector, vector_from_rotation
+from uamsim_envs.aloha.skills.handling import MAX_MISS, SETTLE, Actions
 from uamsim_envs.aloha.skills.motion import Motion, Move, compose, reach_error
-from uamsim_envs.aloha.skills.pieces import MAX_MISS, SETTLE, Actions
 from uamsim_envs.aloha.task import REST_SPEED, Item, TaskEnv
 from uamsim_envs.layout import Region, lay_out
 from uamsim_envs.library import instances_of

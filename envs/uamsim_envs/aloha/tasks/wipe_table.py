@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float64
 from uamsim.contract import Goal, SceneFacts, SceneThing, Thing
 from uamsim.lexicon import LEXICON, entries
 from uamsim_envs.aloha.parts.cloth import RADIUS, TOUCH, Cloth, ClothState, add_cloth
+from uamsim_envs.aloha.skills.handling import Actions
 from uamsim_envs.aloha.skills.motion import UP, Motion, Move
-from uamsim_envs.aloha.skills.pieces import Actions
 from uamsim_envs.aloha.task import TaskEnv
 
 DOT_RADIUS = 0.0075
