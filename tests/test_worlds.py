@@ -12,6 +12,7 @@ from uamsim import worlds
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.worlds import (
     WORLDS,
+    ActionSizes,
     EnvironmentEntry,
     WorldSpec,
     list_simulators,

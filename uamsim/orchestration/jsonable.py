@@ -40,7 +40,8 @@ def from_json(cls: type[T], value: Any, where: str = "") -> T:
         raise ConfigError(f"{where or cls.__name__} must be a JSON object, got {value!r}.")
     hints = _hints(cls)
     arguments = {}
-    derived = {f.name for f in dataclasses.fields(cls) if not f.init}
+    own: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls)  # type: ignore[arg-type]
+    derived = {f.name for f in own if not f.init}
     for key, item in value.items():
         if key in derived:
             continue
