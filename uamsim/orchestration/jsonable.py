@@ -40,8 +40,7 @@ def from_json(cls: type[T], value: Any, where: str = "") -> T:
         raise ConfigError(f"{where or cls.__name__} must be a JSON object, got {value!r}.")
     hints = _hints(cls)
     arguments = {}
-    own: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cls)  # type: ignore[arg-type]
-    derived = {f.name for f in own if not f.init}
+    derived = _derived(cls)
     for key, item in value.items():
         if key in derived:
             continue
@@ -58,6 +57,10 @@ def from_json(cls: type[T], value: Any, where: str = "") -> T:
 def _hints(cls: type) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
     return {f.name: hints[f.name] for f in dataclasses.fields(cls) if f.init}
+
+
+def _derived(cls: type) -> set[str]:
+    return {f.name for f in dataclasses.fields(cls) if not f.init}
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
