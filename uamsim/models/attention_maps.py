@@ -5,12 +5,11 @@ from torch import Tensor
 
 from uamsim.models.mot import MoTOutput
 from uamsim.models.segments import Layout
-from uamsim.models.sequence import Prefilled
 from uamsim.models.wiring import Kind
 
 
 class AttentionRecorder:
-    """Averages one layer's attention from action tokens over heads, tokens and Euler steps.
+    """Averages one layer's attention from action tokens over heads, tokens and passes.
 
     Attributes:
         layer: the one that is recorded.
@@ -23,14 +22,20 @@ class AttentionRecorder:
         self._sum: Tensor | None = None
         self._count = 0
 
-    def add(self, prefix: Prefilled, out: MoTOutput) -> None:
-        """Adds one Euler step."""
+    def add(self, keys: Tensor, mask: Tensor, out: MoTOutput) -> None:
+        """Adds one pass.
+
+        Args:
+            keys: [B, T, kv_heads, D] of the layer, those of the pass's own tokens included.
+            mask: that the pass had.
+            out: what it gave.
+        """
         assert out.probe is not None
-        keys = torch.cat((prefix.cache[self.layer][0], out.cache[self.layer][0]), dim=1)
+        assert self.layout is not None
         groups = out.probe.shape[2] // keys.shape[2]
         keys = keys.repeat_interleave(groups, dim=2)
         scores = torch.einsum("bqhd,bkhd->bhqk", out.probe, keys) * keys.shape[-1] ** -0.5
-        attention = (scores + prefix.mask).softmax(-1).mean((1, 2))
+        attention = (scores + mask).softmax(-1).mean((1, 2))[:, : self.layout.start("A")]
         self._sum = attention if self._sum is None else self._sum + attention
         self._count += 1
 

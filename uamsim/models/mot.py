@@ -19,6 +19,33 @@ Rotary = tuple[Tensor, Tensor]
 """Cosine and sine, each [B or 1, T, 1, D / 2]."""
 
 
+class GrowingCache:
+    """Keys and values of one layer with room for those of tokens to come.
+
+    Args:
+        keys: [B, T, kv_heads, D] of the tokens before.
+        values: alike.
+        more: how many tokens may come.
+    """
+
+    def __init__(self, keys: Tensor, values: Tensor, more: int) -> None:
+        size, self._used, *rest = keys.shape
+        room = (size, self._used + more, *rest)
+        self._keys, self._values = keys.new_empty(room), values.new_empty(room)
+        self._keys[:, : self._used], self._values[:, : self._used] = keys, values
+
+    @property
+    def keys(self) -> Tensor:
+        """Of all tokens so far."""
+        return self._keys[:, : self._used]
+
+    def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Adds those of new tokens; keys and values of all so far."""
+        start, self._used = self._used, self._used + keys.shape[1]
+        self._keys[:, start : self._used], self._values[:, start : self._used] = keys, values
+        return self.keys, self._values[:, : self._used]
+
+
 class OffsetRMSNorm(nn.Module):
     """RMSNorm that multiplies by 1 + weight, in float32 (Gemma)."""
 
@@ -188,7 +215,7 @@ class MoTLayer(nn.Module):
         x: Mapping[str, Tensor],
         rotary: Rotary,
         mask: Mask,
-        past: tuple[Tensor, Tensor] | None = None,
+        past: tuple[Tensor, Tensor] | GrowingCache | None = None,
         keep: Mapping[str, slice] | None = None,
         held: str | None = None,
     ) -> tuple[dict[str, Tensor], tuple[Tensor, Tensor], Tensor]:
@@ -198,7 +225,8 @@ class MoTLayer(nn.Module):
             x: expert name -> [B, T, W], in sequence order.
             rotary: of the tokens in ``x``.
             mask: over (kept queries, past and new keys).
-            past: keys and values that came before.
+            past: keys and values that came before; those of the new tokens are added to one that
+                grows.
             keep: the tokens of each expert whose output is wanted; all when None.
             held: the expert whose weights get no gradient.
 
@@ -212,7 +240,9 @@ class MoTLayer(nn.Module):
         rotated = rotate(rotating, rotary).to(v.dtype)
         q, k = rotated.split((self.heads, self.kv_heads), dim=2)
         new = (k, v)
-        if past is not None:
+        if isinstance(past, GrowingCache):
+            k, v = past.extend(k, v)
+        elif past is not None:
             k, v = torch.cat((past[0], k), dim=1), torch.cat((past[1], v), dim=1)
         kept = dict(x)
         if keep is not None and not keep:
@@ -291,7 +321,7 @@ class MoT(nn.Module):
         rotary: Rotary,
         mask: Mask,
         *,
-        past: KVCache | None = None,
+        past: KVCache | Sequence[GrowingCache] | None = None,
         keep: Mapping[str, slice] | None = None,
         probe_layer: int | None = None,
         held: str | None = None,

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from uamsim.errors import ConfigError
 from uamsim.models.attention_maps import AttentionRecorder
+from uamsim.models.decoding import Prefilled
 from uamsim.models.flow import derived_noise
 from uamsim.models.mot import KVCache, Rotary
-from uamsim.models.sequence import Prefilled, plan
+from uamsim.models.sequence import plan
 from uamsim.models.vla import VLA
 from uamsim.models.wiring import DOR
 
@@ -57,7 +58,8 @@ def run_step(
         probe_layer=None if recorder is None else recorder.layer,
     )
     if recorder is not None:
-        recorder.add(prefix, out)
+        keys = (prefix.cache[recorder.layer][0], out.cache[recorder.layer][0])
+        recorder.add(torch.cat(keys, dim=1), prefix.mask, out)
     return actor.output(model, out.hidden[actor.expert])
 
 

@@ -5,15 +5,15 @@ Axes: B batch, T tokens, W width, C numbers a latent token.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from uamsim.models.config import GoalStart
+from uamsim.models.decoding import Prefilled
 from uamsim.models.flow import LatentIO, goal_start, integrate
-from uamsim.models.mot import KVCache, Mask, MoT, MoTOutput, Rotary
+from uamsim.models.mot import Mask, MoT, MoTOutput, Rotary
 from uamsim.models.packing import pack
 from uamsim.models.segments import Layout, additive
 from uamsim.models.vlm import Prompts
@@ -87,15 +87,6 @@ def _run(
         rest = {SEM: acting, **rest}
     behind = mask(slice(prefix, total), total)
     return mot(rest, tail, behind, past=seen.cache, keep=keep, held=SEM)
-
-
-@dataclass(frozen=True)
-class Prefilled:
-    """A prefix whose keys and values are kept, and what the tokens after it need."""
-
-    cache: KVCache
-    rotary: Rotary
-    mask: Tensor
 
 
 def prefill(mot: MoT, layout: Layout, x: Mapping[str, Tensor], prompts: Prompts) -> Prefilled:

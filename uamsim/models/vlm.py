@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from uamsim.errors import ConfigError, ShapeError
 from uamsim.models.config import ExpertConfig, VLMConfig
-from uamsim.models.mot import KVCache, MoT, MoTOutput
+from uamsim.models.decoding import Decoder, Prefilled, Rules, decode
+from uamsim.models.mot import MoT, MoTOutput
 from uamsim.models.segments import PADDING, Layout, additive
 from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.vision import Connector, VisionTransformer
@@ -294,9 +295,22 @@ class VLM(nn.Module):
         layout = self.layout(states.shape[1])
         # The text's ids are the same in all three where a token has three.
         first_B = layout.positions(prompts.lengths)[..., layout.start("L")].view(-1, len(images))[0]
-        docs = F.pad(prompts.docs, (layout.start("L"), 0))
-        tokens = self._decode(states.gather(1, index), out.cache, docs, first_B + prompts.lengths)
-        return [self.tokenizer.decode(row) for row in tokens.tolist()]
+        limit = self.config.max_answer_tokens
+        steps = torch.arange(limit, device=self.device)
+        visible = F.pad(prompts.docs == 0, (layout.start("L"), limit), value=True)
+        prefix = Prefilled(
+            out.cache,
+            self.mot.rotary((first_B + prompts.lengths)[:, None] + steps),
+            additive(visible[:, None, None]).expand(-1, -1, limit, -1),
+        )
+        decoded = decode(
+            Decoder(self.mot, SEM, prefix),
+            states.gather(1, index)[:, 0],
+            Rules(limit=limit, stop=self.tokenizer.eos_id),
+            logits=self.logits,
+            embed=self.embed_text,
+        )
+        return [self.tokenizer.decode(row) for row in decoded.ids.tolist()]
 
     def forward(self, prompts: Prompts, images: Tensor | None = None) -> MoTOutput:
         """L's final states [B, T, W] under "sem", and the cache of all tokens.
@@ -312,26 +326,3 @@ class VLM(nn.Module):
         rotary = self.mot.rotary(layout.positions(prompts.lengths))
         x = {SEM: self.embed_prefix(features, prompts.ids)}
         return self.mot(x, rotary, mask, keep={SEM: slice(start, None)})
-
-    def _decode(self, hidden: Tensor, cache: KVCache, docs: Tensor, positions_B: Tensor) -> Tensor:
-        """Greedy tokens [B, <= max_answer_tokens] from the prompt's last state [B, 1, W]."""
-        visible = docs == 0
-        end = self.tokenizer.eos_id
-        done = torch.zeros(len(docs), dtype=torch.bool, device=docs.device)
-        tokens: list[Tensor] = []
-        for step in range(self.config.max_answer_tokens):
-            token_B = self.logits(hidden[:, 0]).argmax(-1)
-            tokens.append(torch.where(done, end, token_B))
-            done = done | (token_B == end)
-            if bool(done.all()) or step == self.config.max_answer_tokens - 1:
-                break
-            visible = F.pad(visible, (0, 1), value=True)
-            rotary = self.mot.rotary((positions_B + step)[:, None])
-            mask = additive(visible[:, None, None, :])
-            out = self.mot({SEM: self.embed_text(token_B)[:, None]}, rotary, mask, past=cache)
-            hidden = out.hidden[SEM]
-            cache = [
-                (torch.cat((k, new_k), 1), torch.cat((v, new_v), 1))
-                for (k, v), (new_k, new_v) in zip(cache, out.cache, strict=True)
-            ]
-        return torch.stack(tokens, dim=1)
