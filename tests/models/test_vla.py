@@ -1,18 +1,22 @@
 import dataclasses
+import itertools
+import json
 
 import pytest
 import torch
 from torch import Tensor
 
-from uamsim.errors import CheckpointError, ConfigError, ShapeError
+from uamsim.errors import CheckpointError, ConfigError, ShapeError, UnknownNameError
 from uamsim.models.batch import VLABatch
 from uamsim.models.config import ExpertConfig
 from uamsim.models.generator import Generator
 from uamsim.models.initial import init_from
+from uamsim.models.presets import PRESETS
 from uamsim.models.sampling import Sampler
 from uamsim.models.sequence import plan, run_layout
+from uamsim.models.sizes import count_parameters
 from uamsim.models.vae import VAE
-from uamsim.models.variants import TABLE_1, VARIANTS
+from uamsim.models.variants import GRID, TABLE_1, VARIANTS
 from uamsim.models.vla import VLA, Noise
 from uamsim.models.vlm import VLM
 from uamsim.models.wiring import SEM
@@ -183,7 +187,11 @@ def test_init_from_puts_weights_where_the_variant_says(variant: str) -> None:
     if config.dorsal_input == "vae":
         encoder = [m.state_dict()["encoder.0.weight"] for m in (vla.vae, vae)]
         assert torch.equal(*encoder)
-        assert torch.equal(vla.latent.vae2llm.weight, pretrained.latent.vae2llm.weight)
+        taken = torch.equal(vla.latent.vae2llm.weight, pretrained.latent.vae2llm.weight)
+        assert taken == (config.dorsal_init == "generator")
+    if config.dorsal_input == "vit":
+        taken = torch.equal(vla.dorsal_connector.fc1.weight, vlm.connector.fc1.weight)
+        assert taken == (config.dorsal_init != "random")
 
 
 def test_init_from_says_what_is_missing() -> None:
@@ -232,7 +240,7 @@ def test_two_views_and_noise_start() -> None:
 
 
 def test_query_gradients_and_own_connector() -> None:
-    for name, parameter in (("vlm_init_query", "queries"), ("random_init", "dorsal_connector")):
+    for name, parameter in (("vlm_init_query", "queries"), ("random_init_vit", "dorsal_connector")):
         vla = micro_vla(name)
         vla.losses(make_batch(vla), generator())["total"].backward()
         grads = [p.grad for n, p in vla.named_parameters() if n.startswith(parameter)]
@@ -245,7 +253,7 @@ def test_query_gradients_and_own_connector() -> None:
     [
         {"dynamics": True, "dorsal_input": "vit", "dorsal_init": "random"},
         {"dorsal_input": "none"},
-        {"dorsal_input": "vit", "dynamics": False},
+        {"dorsal_init": "vml"},
         {
             "dorsal_input": "vit",
             "dorsal_init": "vlm",
@@ -255,7 +263,7 @@ def test_query_gradients_and_own_connector() -> None:
     ],
 )
 def test_contradicting_configs_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises((ConfigError, UnknownNameError)):
         micro_config("uam", **wrong)
 
 
@@ -268,7 +276,21 @@ def test_variants_cover_table_1() -> None:
         "gen_init",
         "uam",
     ]
-    assert [*TABLE_1, "mlp_head"] == list(VARIANTS)
+    assert list(VARIANTS)[: len(TABLE_1) + 1] == [*TABLE_1, "mlp_head"]
+
+
+def test_variants_of_one_input_differ_in_their_start_alone() -> None:
+    tiny = PRESETS["tiny"]
+    configs = {name: VARIANTS[name].apply(tiny) for name in GRID}
+    cells = {(c.dorsal_init, c.dorsal_input) for c in configs.values()}
+    assert cells == set(itertools.product(("random", "vlm", "generator"), ("vae", "vit", "query")))
+    assert {c.feed.num_tokens for c in configs.values() if c.feed} == {tiny.vae.num_tokens}
+    for feed in ("vae", "vit", "query"):
+        same = [c for c in configs.values() if c.dorsal_input == feed]
+        assert len({json.dumps(count_parameters(c)) for c in same}) == 1
+        plain = {"dorsal_init": "random", "dynamics": False, "dorsal_sees_text": True}
+        assert len({dataclasses.replace(c, **plain) for c in same}) == 1
+    assert not configs["vlm_init_no_text"].dorsal_sees_text
 
 
 def test_losses_stay_on_the_device_of_the_model(variant: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from uamsim.contract import ACTION_DIM, ADDED
-from uamsim.errors import ConfigError
+from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.models.wiring import ACT, FEEDS, HEADS, PREDICTIONS, Feed, Head, Part, Prediction
 
 DorsalInit = Literal["none", "random", "vlm", "generator"]
@@ -309,17 +309,14 @@ class VLAConfig:
     predicts: str = field(default="latents", metadata=ADDED)
 
     def __post_init__(self) -> None:
+        if self.dorsal_init not in get_args(DorsalInit):
+            raise UnknownNameError("dorsal_init", self.dorsal_init, get_args(DorsalInit))
         for part in self.parts.values():
             part.check()
         if (self.dorsal_input == "none") != (self.dorsal_init == "none"):
             raise ConfigError(
                 "dorsal_input and dorsal_init are 'none' together or not at all; got "
                 f"{self.dorsal_input!r} and {self.dorsal_init!r}."
-            )
-        if self.feed and self.dorsal_init not in self.feed.starts:
-            raise ConfigError(
-                f"E_dor that reads {self.dorsal_input!r} can start from "
-                f"{', '.join(self.feed.starts)}; got dorsal_init {self.dorsal_init!r}."
             )
         if self.dorsal_init == "vlm" and self.dorsal != self.vlm.expert:
             raise ConfigError(

@@ -34,18 +34,19 @@ def init_from(
         if vae_state is None:
             raise ConfigError("this variant has a VAE, so vae_state is needed; got None.")
         assign(model.vae.state_dict(), vae_state, "the VAE")
+    copied = model.config.copied
     if model.config.dorsal_init == "vlm":
         copy_sem_to_dorsal(model.vlm)
-        for layer, source in model.config.copied.items():
-            ours, theirs = model.get_submodule(layer), model.vlm.get_submodule(source)
-            assign(ours.state_dict(), theirs.state_dict(), f"E_dor's {layer}")
     elif model.config.dorsal_init == "generator":
         if generator_state is None:
             raise ConfigError("E_dor starts from a generator; generator_state is None.")
-        layers = model.config.copied
 
         def taken(name: str) -> bool:
-            return is_dorsal(name) and (f".{DOR}." in name or name.partition(".")[0] in layers)
+            return is_dorsal(name) and (f".{DOR}." in name or name.partition(".")[0] in copied)
 
         own = {n: p for n, p in model.named_parameters() if taken(n)}
         assign(own, Selected(generator_state, taken), "E_dor")
+    for layer, source in copied.items():
+        if not is_dorsal(f"{layer}."):
+            ours, theirs = model.get_submodule(layer), model.vlm.get_submodule(source)
+            assign(ours.state_dict(), theirs.state_dict(), f"E_dor's {layer}")

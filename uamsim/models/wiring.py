@@ -110,13 +110,11 @@ class Feed(Part, ABC):
         num_tokens: of an observation.
         grid: (h, w) of the tokens where they are a picture.
         marked: whether the VLM's marks around a picture stand around these tokens (BAGEL).
-        starts: what the dorsal expert may start from, values of ``VLAConfig.dorsal_init``.
     """
 
     num_tokens: int
     grid: tuple[int, int] | None = None
     marked: bool = False
-    starts: tuple[str, ...] = ("random", "vlm")
 
     def copied(self, start: str) -> Mapping[str, str]:
         """Own layers -> layers of what the dorsal expert starts from, whose weights they take."""

@@ -28,7 +28,7 @@ from uamsim.models.config import (
     VLMConfig,
 )
 from uamsim.models.presets import PRESETS
-from uamsim.models.variants import TABLE_1, VARIANTS
+from uamsim.models.variants import GRID, TABLE_1, VARIANTS
 from uamsim.orchestration.jsonable import from_json, to_json
 from uamsim.orchestration.latency_spec import LatencySpec
 from uamsim.perturbations.splits import SPLITS
@@ -40,6 +40,7 @@ __all__ = [
     "CONTROLS",
     "COTRAINED",
     "ENV_IDS",
+    "GRID",
     "PRESETS",
     "SCALES",
     "TABLE_1",

@@ -14,9 +14,9 @@ MODE_TITLES = {
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 _COLOURS = (
     *("#7f7f7f", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#0072B2"),
-    *("#B8A900", "#8C564B", "#9467BD"),
+    *("#B8A900", "#8C564B", "#9467BD", "#17202A", "#7FB800", "#F4A6A6"),
 )
-VARIANT_MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">", "h")
+VARIANT_MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">", "h", "p", "*", "d")
 MODE_HATCHES = {
     "unfrozen": "",
     "frozen": "////",

@@ -19,7 +19,6 @@ class VAEFeed(Feed):
     """The latents as tokens, with the generator's layers around them."""
 
     reads_latents = marked = True
-    starts = ("random", "vlm", "generator")
 
     def __init__(self, config: VLAConfig) -> None:
         self.config = config

@@ -22,8 +22,8 @@ class ViTFeed(Feed):
         self.num_parameters = connector(config.vlm.vision, config.dorsal.width)
 
     def copied(self, start: str) -> Mapping[str, str]:
-        """E_sem's own connector."""
-        return {"dorsal_connector": "connector"} if start == "vlm" else {}
+        """E_sem's own connector, which a generator has as well."""
+        return {} if start == "random" else {"dorsal_connector": "connector"}
 
     def layers(self, seed: int) -> dict[str, nn.Module | nn.Parameter]:
         """The connector."""

@@ -6,6 +6,7 @@ anew; the vision tower's last layer is not part of the model (BAGEL's app.py).
 """
 
 import dataclasses
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import torch
@@ -177,8 +178,8 @@ def load_bagel(
     vlm = model.config if isinstance(model.config, VLMConfig) else model.config.vlm
     tower = "vit_model.vision_model"
     dropped = (*RECOMPUTED, f"{tower}.encoder.layers.{vlm.vision.depth}.*", f"{tower}.head.*")
-    if not any("_moe_gen" in key for key in used):
-        dropped += GENERATION
+    # E_gen's blocks may be wanted without its latent layers.
+    dropped += tuple(p for p in GENERATION if not any(fnmatchcase(key, p) for key in used))
     load_streamed(model, source, mapping, dropped=dropped, dtype=dtype, device=device)
     if not isinstance(model, VLM) and hasattr(model, "vae"):
         load_flux_vae(model.vae, folder, dtype=dtype, device=device)

@@ -44,12 +44,13 @@ def describe(spec: ExperimentSpec, workers: int) -> str:
     """A table of the variants and a sum, as text."""
     device = DEVICES[spec.scale]
     parallel = min(workers, device.devices) if "CPU" in device.name else device.devices
+    width = max(map(len, ("variant", *spec.variants))) + 2
     lines = [
         f"{spec.name} at {spec.scale} · {len(expand(spec))} trials, seeds {list(spec.seeds)}",
         f"assumed: {device.flops_per_s:.1e} FLOP/s for each {device.name}, {parallel} of them, "
         f"{device.chunks_per_s} policy calls a second each in roll-outs",
         "",
-        f"{'variant':<16}{'parameters':>12}{'trainable':>12}{'FLOPs/sample':>14}{'memory':>10}"
+        f"{'variant':<{width}}{'parameters':>12}{'trainable':>12}{'FLOPs/sample':>14}{'memory':>10}"
         f"{'a trial':>10}",
     ]
     for variant in spec.variants:
@@ -58,7 +59,7 @@ def describe(spec: ExperimentSpec, workers: int) -> str:
         trainable = counts["total"] - counts.get("vae", 0)
         seconds = _trial_seconds(spec, variant, "unfrozen", device)
         lines.append(
-            f"{variant:<16}{_short(counts['total']):>12}{_short(trainable):>12}"
+            f"{variant:<{width}}{_short(counts['total']):>12}{_short(trainable):>12}"
             f"{_short(flops_per_sample(model)['training']):>14}"
             f"{_bytes(memory_bytes(model)):>10}{duration(seconds):>10}"
         )
