@@ -333,7 +333,7 @@ class EpisodeRecord:
 
     @property
     def episode_hash(self) -> str:
-        """Names the episode by everything that decides it."""
+        """Names the episode by what its record says of it; a ledger's key names more."""
         return content_hash([self.policy, self.env_id, self.split, self.seed, self.render_profile])
 
 
@@ -352,6 +352,10 @@ def in_a_row(count: int) -> str:
 ADDED: Mapping[str, bool] = MappingProxyType({"added": True})
 """``field(default=..., metadata=ADDED)``: a field of a config that came later. At its default it
 is left out of JSON, so that what was made before keeps its hash."""
+
+PLACE: Mapping[str, bool] = MappingProxyType({"place": True})
+"""``field(metadata=PLACE)``: a field of what makes a policy that says where it is found or run,
+and not what it is; a name beside it has the hash of what is there."""
 
 
 def json_fields(value: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`uamsim evaluate` as a user meets it."""
 
 import asyncio
+import dataclasses
 import json
 import queue
 import threading
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -24,6 +26,7 @@ from uamsim.orchestration.evaluate.policies import find_entrants
 from uamsim.orchestration.evaluate.request import EvaluationRequest
 from uamsim.orchestration.evaluate.run import plan
 from uamsim.reporting.results import validate_results
+from uamsim.serving.refs import ServerFactory
 from uamsim.serving.server import PolicyServer, ServeConfig
 from uamsim.testing.envs import REACH_ID
 from uamsim.testing.policies import ReachPolicy
@@ -237,6 +240,78 @@ def test_worlds_tasks_and_ids_are_environments():
         resolve_environments(["uamsim/AlohaPickPlac-v0"])
     with pytest.raises(MissingDependencyError, match="no_such_package"):
         resolve_environments(["no_such_package:uamsim/AlohaPickPlace-v0"])
+
+
+BASE = EvaluationRequest(policy="random", env=("press_button",), episodes=2)
+VARIED: dict[str, Any] = {
+    "policy": "expert",
+    "env": ("pick_place",),
+    "split": ("pinyin",),
+    "batch": 3,
+    "render_profile": "quality",
+    "max_episode_steps": 30,
+    "realtime": True,
+    "latency_s": 0.1,
+    "replan_steps": 2,
+    "cameras": ("primary", "wrist"),
+    "image_size": (32, 32),
+    "control": "joint",
+    "horizon": 5,
+}
+"""Another value of every option that decides an episode of a policy that does not state it."""
+EQUAL: dict[str, Any] = {
+    "alpha": 0.1,
+    "margin": 0.3,
+    "look_every": 4,
+    "episodes": 3,
+    "seed": 1_000_001,
+    "controls": False,
+    "device": "cuda",
+    "server_keys": "libero",
+    "compare": ("random", "expert"),
+}
+"""Likewise, of options that decide which episodes are run, or nothing of the random policy's."""
+
+
+def settings_of(**changes: Any) -> set[str]:
+    request = {**dataclasses.asdict(BASE), **changes}
+    if {"latency_s", "replan_steps"} & changes.keys():
+        request["realtime"] = True
+    if "compare" in changes or "margin" in changes:
+        request |= {"policy": None, "compare": ("random", "expert")}
+    asked = EvaluationRequest(**request)
+    return {job.setting for job in plan(asked, find_entrants(asked))}
+
+
+def test_every_option_that_decides_an_episode_is_in_its_identity(monkeypatch):
+    names = {field.name for field in dataclasses.fields(EvaluationRequest)}
+    assert names == VARIED.keys() | EQUAL.keys()
+    (before,) = settings_of()
+    found = {name: settings_of(**{name: value}) for name, value in VARIED.items()}
+    assert [name for name, settings in found.items() if before in settings] == []
+    assert len(set().union(*found.values())) == len(VARIED)
+    same = {name: settings_of(**{name: value}) for name, value in EQUAL.items()}
+    assert [name for name, settings in same.items() if before not in settings] == []
+    monkeypatch.setenv("MUJOCO_GL", "osmesa")
+    assert before not in settings_of()
+
+
+def test_a_server_that_states_nothing_is_known_by_what_it_was_asked(monkeypatch):
+    def asked(**changes: Any) -> str:
+        request = replace(BASE, policy="ws://h:1", controls=False, cameras=("primary",), **changes)
+        (job,) = plan(request, find_entrants(request))
+        return job.setting
+
+    class Silent:
+        metadata: dict[str, Any] = {}  # noqa: RUF012
+        spec = BASE.spec
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(ServerFactory, "connect", lambda self: Silent())
+    changes = [{}, {"horizon": 5}, {"server_keys": "libero"}, {"image_size": (32, 32)}]
+    assert len({asked(**change) for change in changes}) == len(changes)
 
 
 def test_controls_join_trained_policies_in_domain(monkeypatch):

@@ -119,14 +119,19 @@ def test_an_exception_in_the_policy(tmp_path: Path, expected, number: int):
 
 def test_an_episode_that_always_fails_stops_no_other(tmp_path: Path, expected):
     path = tmp_path / "l.sqlite"
-    sick = partial(BrokenPolicy, name="reach", noise=0.4, defect="crash", at_seed=5)
+    state = {"at_seed": 5}
+
+    def sick() -> BrokenPolicy:
+        return BrokenPolicy(name="reach", noise=0.4, defect="crash", at_seed=state["at_seed"])
+
     with Ledger(path) as ledger:
         with pytest.raises(TrialError, match=r"2 episode\(s\) failed") as failure:
             ledger.run(InlineBackend(), noisy_jobs(sick))
         assert table(path) == [record for record in expected if record.seed != 5]
         assert "split 'in_domain', seed 5: RuntimeError" in str(failure.value)
         assert "split 'pinyin', seed 5: RuntimeError" in str(failure.value)
-        ledger.run(InlineBackend(), noisy_jobs())
+        state["at_seed"] = -1
+        ledger.run(InlineBackend(), noisy_jobs(sick))
     assert table(path) == expected
 
 

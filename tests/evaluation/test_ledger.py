@@ -1,6 +1,9 @@
 import resource
+import shutil
 import signal
 import sqlite3
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,11 +11,15 @@ import pytest
 from faults import NOISY, in_child, make_job, noisy_jobs, table, undisturbed
 from uamsim.errors import ResultsError, StorageError
 from uamsim.evaluation.backends.inline import InlineBackend
-from uamsim.evaluation.backends.jobs import RolloutJob
+from uamsim.evaluation.backends.jobs import RolloutJob, decides
 from uamsim.evaluation.backends.ledger import Ledger, read_ledger
+from uamsim.evaluation.controls import ControlFactory
 from uamsim.evaluation.realtime import RealTime
+from uamsim.serving.refs import CheckpointFactory, ServerFactory
+from uamsim.testing.policies import ReachPolicy
 
 FILE = "ledger.sqlite"
+SPEC = ReachPolicy().spec
 
 
 def test_nothing_runs_twice_and_further_episodes_join(tmp_path: Path):
@@ -42,13 +49,26 @@ def changed_jobs() -> list[RolloutJob]:
         make_job(NOISY, (1,), env_kwargs={**kwargs, "render_profile": "full"}),
         make_job(NOISY, (1,), batch_envs=5),
         make_job(NOISY, (1,), realtime=RealTime(latency_s=0.1)),
+        make_job(partial(ReachPolicy, noise=0.3), (1,)),
+        make_job(ControlFactory(control="random", spec=SPEC), (1,)),
+        make_job(ControlFactory(control="random", spec=replace(SPEC, horizon=5)), (1,)),
     ]
+
+
+def test_a_factory_says_all_but_the_place_where_its_policy_is():
+    here, there = (ServerFactory(uri=f"ws://{host}:1", name="p:12") for host in ("a", "b"))
+    assert decides(here) == decides(there) != decides(replace(here, keys="libero"))
+    assert decides(ControlFactory(control="deaf", base=here)) != decides(here)
+    files = [CheckpointFactory(name="p:12", checkpoint=Path(name)) for name in "ab"]
+    assert decides(files[0]) == decides(files[1]) != decides(replace(files[0], name="p:13"))
+    made = partial(dict, (), key=Path("a"))
+    assert decides(made) == {"partial": ["builtins:dict", [[]], {"key": "a"}]}
 
 
 def test_all_that_decides_an_episode_is_in_its_key():
     settings = {job.setting for job in [make_job(NOISY, (1,)), *changed_jobs()]}
-    assert len(settings) == 8
-    assert make_job(NOISY, (1,)).setting == make_job(None, (2,)).setting  # type: ignore[arg-type]
+    assert len(settings) == 11
+    assert make_job(NOISY, (1,)).setting == make_job(NOISY, (2,)).setting
     kwargs = make_job(NOISY, ()).unit.env_kwargs
     tuples = {**kwargs, "image_size": (32, 48), "cameras": ("primary",)}
     assert make_job(NOISY, (1,), env_kwargs=tuples).setting == make_job(NOISY, (1,)).setting
@@ -148,7 +168,7 @@ def test_a_file_that_is_no_whole_ledger_is_refused(tmp_path: Path, damage: str):
             with sqlite3.connect(path) as db:
                 db.execute("PRAGMA user_version = 99")
             db.close()
-    with pytest.raises(StorageError, match=r"version 1, got 99|cannot use the ledger"):
+    with pytest.raises(StorageError, match=r"version 2, got 99|cannot use the ledger"):
         Ledger(path)
 
 
@@ -158,3 +178,63 @@ def test_reading_says_what_is_missing(tmp_path: Path):
     (tmp_path / FILE).write_text("nonsense")
     with pytest.raises(ResultsError, match="cannot be read"):
         read_ledger(tmp_path / FILE)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "instruction = 'touch the other cube'",
+        "stages = '{}'",
+        "seed = seed + 90",
+        "split = 'chinese'",
+        "policy = CAST(X'ff63' AS TEXT)",
+        "setting_hash = 'x' || setting_hash",
+    ],
+)
+def test_a_row_that_was_changed_is_named_and_its_episode_played_again(
+    tmp_path: Path, caplog, change: str
+):
+    path, jobs = tmp_path / FILE, noisy_jobs()
+    expected = undisturbed(path, jobs)
+    with sqlite3.connect(path) as db:
+        db.execute(f"UPDATE episodes SET {change} WHERE split = 'pinyin' AND seed = 5")
+    db.close()
+    with pytest.raises(ResultsError, match=r"changed after it was written.*'num_steps'"):
+        read_ledger(path)
+    with Ledger(path) as ledger:
+        assert len(caplog.messages) == 1
+        assert "its episode is played again" in caplog.messages[0]
+        assert len(ledger.find(jobs[0]) | ledger.find(jobs[1])) == 8
+        ledger.run(InlineBackend(), jobs)
+    assert table(path) == expected
+
+
+def test_a_ledger_without_hashes_is_read_and_not_written_to(tmp_path: Path):
+    path = tmp_path / FILE
+    expected = undisturbed(path, noisy_jobs())
+    with sqlite3.connect(path) as db:
+        db.execute("ALTER TABLE episodes DROP COLUMN row_hash")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    assert read_ledger(path) == expected
+    with pytest.raises(StorageError, match="move the file away to play its episodes anew"):
+        Ledger(path)
+
+
+@pytest.mark.parametrize("change", ["deleted", "moved", "replaced"])
+def test_a_folder_that_goes_away_during_a_run_is_noticed(tmp_path: Path, change: str):
+    out = tmp_path / "out"
+
+    def on_progress(done: int, *_: object) -> None:
+        if done == 3:
+            shutil.rmtree(out) if change == "deleted" else out.rename(tmp_path / "away")
+            if change == "replaced":
+                undisturbed(out / FILE, [make_job(NOISY, range(2))])
+
+    with (
+        Ledger(out / FILE) as ledger,
+        pytest.raises(StorageError, match="was deleted, moved or replaced"),
+    ):
+        ledger.run(InlineBackend(), noisy_jobs(), on_progress)
+    if change != "deleted":
+        assert len(read_ledger(tmp_path / "away" / FILE)) == 3

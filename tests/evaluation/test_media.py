@@ -58,6 +58,16 @@ def test_videos_are_capped_failures_first(tmp_path: Path):
         write_videos(tmp_path, clips, limit=-1)
 
 
+def test_videos_of_another_setting_or_of_a_file_of_splits_are_further_files_in_the_folder(
+    tmp_path: Path,
+):
+    shown = clip(1, True)
+    far = replace(shown, record=replace(shown.record, split="../../own/<file>.py:mine"))
+    written = [write_videos(tmp_path / "v", [far], limit=1, setting=name) for name in "ab"]
+    assert sorted((tmp_path / "v").iterdir()) == sorted(path for ((path, _),) in written)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_picking_prefers_failures():
     records = [clip(seed, seed % 2 == 0).record for seed in range(8)]
     assert [r.seed for r in pick_for_video(records, 3)] == [1, 3, 5]

@@ -45,7 +45,7 @@ def film(
     try:
         for job, records in chosen:
             clips = _play_again(job, records, pool, camera, image_size) if records else []
-            written += write_videos(folder, clips, limit=len(clips))
+            written += write_videos(folder, clips, limit=len(clips), setting=job.setting)
     finally:
         pool.close()
     return written

@@ -1,5 +1,6 @@
 """Episodes as mp4 files with the instruction and the outcome written on them."""
 
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
@@ -9,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from uamsim.contract import EpisodeRecord
+from uamsim.contract import EpisodeRecord, content_hash
 from uamsim.errors import ConfigError, ShapeError
 from uamsim.evaluation.rollout import VIDEO_FPS, Clip
 from uamsim.storage import whole_file
@@ -37,6 +38,7 @@ CHINESE_FONTS = (
 MIN_WIDTH = 384
 HOLD_S = 1.0
 _MIN_FONT, _MAX_FONT = 9, 44
+_LONGEST_NAME = 120
 GREEN, RED, WHITE = (90, 220, 110), (255, 110, 100), (255, 255, 255)
 
 
@@ -146,8 +148,21 @@ def _encode(path: Path, frames: Sequence[UInt8[np.ndarray, "H W 3"]], fps: int) 
         container.mux(stream.encode())
 
 
-def write_videos(folder: Path, clips: Sequence[Clip], *, limit: int) -> list[tuple[Path, Clip]]:
+def video_mark(setting: str, seed: int) -> str:
+    """Ends the name of an episode's video: it tells episodes apart that differ in nothing else."""
+    return content_hash([setting, seed])[:6]
+
+
+def write_videos(
+    folder: Path, clips: Sequence[Clip], *, limit: int, setting: str = ""
+) -> list[tuple[Path, Clip]]:
     """Writes at most ``limit`` clips, failures first, and says which file shows which.
+
+    Args:
+        folder: of the videos; none is written outside.
+        clips: episodes.
+        limit: most that are written.
+        setting: all that decides the episodes but their seeds.
 
     Raises:
         ConfigError: a negative limit.
@@ -160,6 +175,9 @@ def write_videos(folder: Path, clips: Sequence[Clip], *, limit: int) -> list[tup
     for clip in ordered:
         record = clip.record
         outcome = "success" if record.success else "failure"
-        name = f"{record.task}-{record.split}-{record.seed}-{outcome}-{record.episode_hash[:6]}.mp4"
+        mark = video_mark(setting, record.seed)
+        name = f"{record.task}-{record.split}-{record.seed}-{outcome}-{mark}.mp4"
+        # A split of a file is called by its path.
+        name = re.sub(r"[^\w@+.-]+", "_", name)[-_LONGEST_NAME:]
         written.append((write_video(folder / name, clip), clip))
     return written

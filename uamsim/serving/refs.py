@@ -3,7 +3,7 @@
 import os
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32
 
-from uamsim.contract import PolicyInput, PolicySpec, batch_key
+from uamsim.contract import PLACE, PolicyInput, PolicySpec, batch_key
 
 if TYPE_CHECKING:
     from uamsim.serving.client import WebsocketPolicy
@@ -25,16 +25,17 @@ class CheckpointFactory:
     """Loads a policy from a checkpoint; pickles, and each process loads a checkpoint once.
 
     Attributes:
-        name: what the policy will be called in records.
+        name: what the policy will be called in records: with the hash of the checkpoint, whether
+            E_sem is put back, and the kind of device where it is no CPU.
         checkpoint: from action tuning.
         e_sem_from: checkpoint of the VLM whose E_sem weights are put back, or None.
         device: where it runs.
     """
 
     name: str
-    checkpoint: Path
-    e_sem_from: Path | None = None
-    device: str = "cpu"
+    checkpoint: Path = field(metadata=PLACE)
+    e_sem_from: Path | None = field(default=None, metadata=PLACE)
+    device: str = field(default="cpu", metadata=PLACE)
 
     def __call__(self) -> "NamedPolicy":
         """The policy.
@@ -101,13 +102,14 @@ class ServerFactory:
     """Connects to a policy server; pickles, and each process connects once.
 
     Attributes:
-        name: what the policy will be called in records; None leaves that to the server.
+        name: what the policy will be called in records, with the hash of what the server says of
+            itself; None leaves that to the server.
         uri: "ws://host:port".
         spec: what the policy needs, where the server does not say; else None.
         keys: whose names for the parts of a request: "uamsim", "aloha" or "libero".
     """
 
-    uri: str
+    uri: str = field(metadata=PLACE)
     name: str | None = None
     spec: PolicySpec | None = None
     keys: str = "uamsim"

@@ -1,11 +1,14 @@
 """Units of work with their policies, and what runs them."""
 
-from collections.abc import Callable, Iterator, Sequence
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from uamsim.contract import EpisodeRecord, Policy, canonical_json
+from uamsim.contract import EpisodeRecord, Policy, canonical_json, json_fields
 from uamsim.errors import ConfigError
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.evaluation.environments import EnvPool
@@ -34,6 +37,31 @@ PolicyFactory = Callable[[], Policy]
 PlayerFactory = Callable[[], Policy | Player]
 
 
+def decides(made: Any) -> Any:
+    """All of a value that may decide what a policy does, as JSON.
+
+    Of a dataclass these are its type and all its fields but those of ``contract.PLACE``, of a
+    ``functools.partial`` its function and arguments, of a function or class its name, and of what
+    is none of them the name of its type.
+    """
+    if made is None or isinstance(made, bool | int | float | str):
+        return made
+    if isinstance(made, Mapping):
+        return {str(key): decides(value) for key, value in made.items()}
+    if isinstance(made, list | tuple):
+        return [decides(value) for value in made]
+    if isinstance(made, os.PathLike):
+        return os.fspath(made)
+    if isinstance(made, functools.partial):
+        return {"partial": [decides(made.func), decides(made.args), decides(made.keywords)]}
+    if dataclasses.is_dataclass(made) and not isinstance(made, type):
+        places = {f.name for f in dataclasses.fields(made) if f.metadata.get("place")}
+        values = {k: decides(v) for k, v in json_fields(made).items() if k not in places}
+        return {"type": type(made).__qualname__, **values}
+    named = made if hasattr(made, "__qualname__") else type(made)
+    return f"{named.__module__}:{named.__qualname__}"
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RolloutJob:
     """A unit and the policy to run it with.
@@ -51,18 +79,20 @@ class RolloutJob:
 
     @cached_property
     def setting(self) -> str:
-        """All that decides its episodes but their seeds, as canonical JSON."""
-        unit = self.unit
+        """All that decides its episodes but their seeds, as canonical JSON.
+
+        Every field of the unit and of the factory is in it, so that one that is added is too.
+        """
+        unit = json_fields(self.unit)
+        del unit["seeds"]
+        split = find_split(self.unit.split)
         return canonical_json(
             {
+                **unit,
                 "policy": self.policy,
-                "env_id": unit.env_id,
-                "env_kwargs": dict(unit.env_kwargs),
-                "split": unit.split,
-                "perturbations": [to_json(p) for p in find_split(unit.split).perturbations],
-                "batch_envs": unit.batch_envs,
-                "realtime": unit.realtime,
-                **({} if unit.world is None else {"world": dict(unit.world)}),
+                "made_by": decides(self.policy_factory),
+                "perturbations": [to_json(p) for p in split.perturbations],
+                "gl": os.environ.get("MUJOCO_GL", "").lower(),
             }
         )
 

@@ -1,13 +1,16 @@
 """Every finished episode, in one SQLite file that a crash leaves whole.
 
-An episode's key is the hash of all that decides it: policy, environment and its arguments, the
-split's perturbations themselves, batch size, real-time setting and seed. What is there is never
-run again. One process writes; others may read meanwhile (write-ahead log), on the same machine.
+An episode's key is the hash of all that decides it (``RolloutJob.setting``) and its seed. What is
+there is never run again. A row bears the hash of its content: one that a disk or an editor has
+changed is named and run again. One process writes; others may read meanwhile (write-ahead log), on
+the same machine.
 """
 
 import contextlib
 import dataclasses
 import json
+import logging
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,8 +20,12 @@ from uamsim.contract import EpisodeRecord, content_hash
 from uamsim.errors import ResultsError, StorageError
 from uamsim.evaluation.backends.jobs import RolloutBackend, RolloutJob
 
+LOGGER = logging.getLogger("uamsim.evaluation")
 LEDGER_FILE = "ledger.sqlite"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+UNHASHED_VERSION = 1
+"""Of ledgers that are read still, but not written to: their keys leave out what makes the policy,
+and their rows bear no hash."""
 _FIELDS = tuple(field.name for field in dataclasses.fields(EpisodeRecord))
 _SCHEMA = """
 CREATE TABLE settings (
@@ -39,12 +46,17 @@ CREATE TABLE episodes (
     num_steps INTEGER NOT NULL,
     render_profile TEXT NOT NULL,
     wall_s REAL NOT NULL,
+    row_hash TEXT NOT NULL,
     UNIQUE (setting_hash, seed)
 ) WITHOUT ROWID;
 """
-_COLUMNS = ("episode_key", "setting_hash", *_FIELDS)
+_KEYS = ("episode_key", "setting_hash")
+_HASHED = (*_KEYS, *_FIELDS)
+_COLUMNS = (*_HASHED, "row_hash")
 _INSERT = f"INSERT INTO episodes ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 _SELECT = f"SELECT {', '.join(_FIELDS)} FROM episodes"
+_SELECT_ROWS = f"SELECT {', '.join(_COLUMNS)} FROM episodes"
+_ORDER = "ORDER BY policy, env_id, split, seed, episode_key"
 
 OnProgress = Callable[[int, int, EpisodeRecord | None], None]
 """Called with (finished, all) episodes and the last one; None for those found at the start."""
@@ -65,16 +77,15 @@ class Ledger:
         with self._storing():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None)
+            self._db.text_factory = _text
             # FULL: a commit is on the disk before the next episode is counted as finished, also
             # when the machine loses power. It costs one fsync an episode.
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._prepare()
+            self._file = _file_id(path)
 
     def _prepare(self) -> None:
-        (check,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
-        if check != "ok":
-            raise sqlite3.DatabaseError(check)
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version == 0:
             self._db.executescript(
@@ -83,7 +94,51 @@ class Ledger:
         elif version != SCHEMA_VERSION:
             raise StorageError(
                 f"{self.path}: expected a ledger of version {SCHEMA_VERSION}, got {version}. "
-                "Choose another --out, or use the version of uamsim that wrote it."
+                "Choose another --out, use the version of uamsim that wrote it, or move the file "
+                "away to play its episodes anew."
+            )
+        else:
+            self._drop_damaged()
+
+    def _drop_damaged(self) -> None:
+        """Takes out rows that are not what was written, so that their episodes are run again."""
+        rows = self._db.execute(_SELECT_ROWS).fetchall()
+        settings = self._db.execute("SELECT setting_hash, setting FROM settings").fetchall()
+        whole = [row for row in rows if _is_whole(row)]
+        known = [row for row in settings if content_hash(row[1]) == row[0]]
+        if (whole, known) == (rows, settings):
+            (check,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
+            if check == "ok":
+                return
+        for row in rows:
+            if row not in whole:
+                LOGGER.warning(
+                    "%s: a row was changed after it was written; its episode is played again: %s",
+                    self.path,
+                    dict(zip(_COLUMNS, row, strict=True)),
+                )
+        self._db.execute("BEGIN IMMEDIATE")
+        # Written anew, since an index may disagree with its table.
+        self._db.execute("DELETE FROM episodes")
+        self._db.executemany(_INSERT, whole)
+        self._db.execute("DELETE FROM settings")
+        self._db.executemany("INSERT INTO settings VALUES (?, ?)", known)
+        self._db.execute("COMMIT")
+        (check,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
+        if check != "ok":
+            raise sqlite3.DatabaseError(check)
+
+    def check_in_place(self) -> None:
+        """Whether the file is still where it was opened.
+
+        Raises:
+            StorageError: it was deleted, moved or replaced meanwhile.
+        """
+        if _file_id(self.path) != self._file:
+            raise StorageError(
+                f"{self.path} was deleted, moved or replaced while episodes were being stored in "
+                "it. Put it back where it was, or run the same command again, which plays what is "
+                "missing; let no other program change the folder of a run."
             )
 
     def add(self, job: RolloutJob, record: EpisodeRecord) -> None:
@@ -102,8 +157,11 @@ class Ledger:
         values = dataclasses.asdict(record) | {
             "stages": json.dumps(record.stages, ensure_ascii=False)
         }
+        values["success"], values["wall_s"] = int(record.success), float(record.wall_s)
         row = [content_hash([name, record.seed]), name, *(values[field] for field in _FIELDS)]
+        row.append(content_hash(row))
         with self._storing():
+            self.check_in_place()
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 self._db.execute(
@@ -125,6 +183,7 @@ class Ledger:
         """The job's episodes that are finished, by seed."""
         name = content_hash(job.setting)
         with self._storing():
+            self.check_in_place()
             rows = self._db.execute(f"{_SELECT} WHERE setting_hash = ?", (name,)).fetchall()
         wanted = set(job.unit.seeds)
         records = map(_record, rows)
@@ -223,12 +282,41 @@ def read_ledger(path: Path) -> list[EpisodeRecord]:
     address = f"{path.absolute().as_uri()}?mode=ro"
     try:
         with contextlib.closing(sqlite3.connect(address, uri=True)) as db:
-            rows = db.execute(
-                f"{_SELECT} ORDER BY policy, env_id, split, seed, episode_key"
-            ).fetchall()
-    except sqlite3.Error as error:
+            db.text_factory = _text
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version == UNHASHED_VERSION:
+                return list(map(_record, db.execute(f"{_SELECT} {_ORDER}").fetchall()))
+            rows = db.execute(f"{_SELECT_ROWS} {_ORDER}").fetchall()
+    except (sqlite3.Error, ValueError) as error:
         raise ResultsError(f"{path} cannot be read as a ledger of episodes: {error}.") from error
-    return list(map(_record, rows))
+    for row in rows:
+        if not _is_whole(row):
+            raise ResultsError(
+                f"{path} has a row that was changed after it was written: "
+                f"{dict(zip(_COLUMNS, row, strict=True))}. The command that wrote it plays its "
+                "episode again."
+            )
+    return [_record(row[len(_KEYS) : -1]) for row in rows]
+
+
+def _is_whole(row: Sequence[Any]) -> bool:
+    """Whether a row of ``_COLUMNS`` is as it was written."""
+    # Bytes would be no JSON, and are never written.
+    return bytes not in map(type, row) and content_hash(row[:-1]) == row[-1]
+
+
+def _text(content: bytes) -> str:
+    """A column's text; what is no UTF-8 any more can still be read and named."""
+    return content.decode("utf-8", "backslashreplace")
+
+
+def _file_id(path: Path) -> tuple[int, int] | None:
+    """Tells one file from another at the same path; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _record(row: Sequence[Any]) -> EpisodeRecord:

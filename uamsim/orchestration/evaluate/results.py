@@ -13,7 +13,7 @@ from uamsim.evaluation.backends.jobs import RolloutJob
 from uamsim.evaluation.entrants import Entrant
 from uamsim.evaluation.filming import episodes_of, film
 from uamsim.evaluation.tables import PairedTest, Tables, make_tables, write_tables
-from uamsim.evaluation.videos import pick_for_video
+from uamsim.evaluation.videos import pick_for_video, video_mark
 from uamsim.orchestration.evaluate.request import EvaluationRequest
 from uamsim.orchestration.results import shared_results
 from uamsim.orchestration.runs.folder import versions
@@ -138,7 +138,8 @@ def film_episodes(folder: Path, outcome: Outcome, limit: int) -> None:
         StorageError: the disk is full.
     """
     for job, records in _share(outcome, limit):
-        missing = [r for r in records if not any(folder.glob(f"*-{r.episode_hash[:6]}.mp4"))]
+        marks = {record.seed: video_mark(job.setting, record.seed) for record in records}
+        missing = [r for r in records if not any(folder.glob(f"*-{marks[r.seed]}.mp4"))]
         camera = world_of(job.unit.env_id).cameras[0]
         film(folder, [(job, missing)], camera=camera, image_size=FILM_SIZE)
 
