@@ -28,7 +28,7 @@ from uamsim.orchestration.trials.trial import (
     trial_recipe,
 )
 from uamsim.perturbations.splits import SPLITS
-from uamsim.storage import write_json
+from uamsim.storage import sha256, write_json
 from uamsim.training.config import RuntimeConfig
 
 
@@ -48,6 +48,7 @@ def trivial_trial(context: TrialContext, trial: TrialSpec, report) -> dict:
     done = {
         "recipe": trial_recipe(context, trial),
         "checkpoint": "model",
+        "checkpoint_hash": sha256(folder / "model")[:16],
         "S": float(rng.random()),
         "seconds": 0.0,
     }
@@ -81,7 +82,12 @@ def ranked_trial(context: TrialContext, trial: TrialSpec, report) -> dict:
     if not ranks.is_first:
         return {}
     (folder / "model").touch()
-    done = {"recipe": trial_recipe(context, trial), "checkpoint": "model", "S": total}
+    done = {
+        "recipe": trial_recipe(context, trial),
+        "checkpoint": "model",
+        "checkpoint_hash": sha256(folder / "model")[:16],
+        "S": total,
+    }
     write_json(folder / "done.json", done | {"seconds": 0.0})
     return done
 
@@ -233,6 +239,18 @@ def test_calls_give_results_and_errors_as_they_are(make_tune_runner):
 
 def test_inline_calls():
     assert InlineRunner().run_calls({"a": _answer}) == {"a": 42}
+
+
+def test_a_checkpoint_that_was_changed_is_made_again(tmp_path, caplog):
+    context = _context(tmp_path / "out")
+    first = _run(InlineRunner(1, trivial_trial), context)
+    changed = context.folder(expand(context.spec)[0]) / "model"
+    whole = changed.read_bytes()
+    changed.write_bytes(b"other weights")
+    assert _run(InlineRunner(1, trivial_trial), context) == first
+    assert changed.read_bytes() == whole
+    assert "another checksum); the trial is run again" in caplog.text
+    assert sorted(_attempts(context).values()) == [1] * (len(first) - 1) + [2]
 
 
 def test_unknown_runner():

@@ -28,7 +28,8 @@ from uamsim.models.variants import VARIANTS
 from uamsim.models.vla import VLA
 from uamsim.models.vlm import VLM
 from uamsim.serving.policy import VLAPolicy, VLMAnswerer, expand_targets
-from uamsim.serving.refs import load_policy
+from uamsim.serving.refs import CheckpointFactory, load_policy
+from uamsim.storage import sha256
 from uamsim.testing.envs import REACH_ID
 
 SIZE = (32, 48)
@@ -212,6 +213,11 @@ def test_policies_are_loaded_once_until_written_anew(folder: Path, tmp_path: Pat
     stamp = path.stat().st_mtime_ns + 1_000_000_000
     os.utime(path, ns=(stamp, stamp))
     assert load_policy(path) is not first
+    factory = CheckpointFactory(name="p", checkpoint=path, checkpoint_hash=sha256(path)[:16])
+    assert factory().name == "p"
+    path.write_bytes((folder / "no_dorsal").read_bytes())
+    with pytest.raises(CheckpointError, match="written to meanwhile"):
+        factory()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from uamsim.contract import PLACE, PolicyInput, PolicySpec, batch_key
+from uamsim.errors import CheckpointError
+from uamsim.storage import sha256
 
 if TYPE_CHECKING:
     from uamsim.serving.client import WebsocketPolicy
@@ -28,11 +30,14 @@ class CheckpointFactory:
         name: what the policy will be called in records: with the hash of the checkpoint, whether
             E_sem is put back, and the kind of device where it is no CPU.
         checkpoint: from action tuning.
+        checkpoint_hash: first digits of the file's SHA-256, checked as it is loaded; empty where
+            nobody knows it.
         e_sem_from: checkpoint of the VLM whose E_sem weights are put back, or None.
         device: where it runs.
     """
 
     name: str
+    checkpoint_hash: str = ""
     checkpoint: Path = field(metadata=PLACE)
     e_sem_from: Path | None = field(default=None, metadata=PLACE)
     device: str = field(default="cpu", metadata=PLACE)
@@ -41,9 +46,14 @@ class CheckpointFactory:
         """The policy.
 
         Raises:
-            CheckpointError: a checkpoint is missing, corrupt or of another kind.
+            CheckpointError: a checkpoint is missing, corrupt, of another kind or another content.
         """
-        policy = load_policy(self.checkpoint, e_sem_from=self.e_sem_from, device=self.device)
+        policy = load_policy(
+            self.checkpoint,
+            e_sem_from=self.e_sem_from,
+            device=self.device,
+            checkpoint_hash=self.checkpoint_hash,
+        )
         return NamedPolicy(policy, self.name)
 
 
@@ -51,7 +61,11 @@ _LOADED: OrderedDict[tuple[Any, ...], "VLAPolicy"] = OrderedDict()
 
 
 def load_policy(
-    checkpoint: Path, *, e_sem_from: Path | None = None, device: str = "cpu"
+    checkpoint: Path,
+    *,
+    e_sem_from: Path | None = None,
+    device: str = "cpu",
+    checkpoint_hash: str = "",
 ) -> "VLAPolicy":
     """A checkpoint's policy, loaded once in a process.
 
@@ -61,16 +75,24 @@ def load_policy(
         checkpoint: as for ``VLAPolicy``.
         e_sem_from: likewise.
         device: likewise.
+        checkpoint_hash: first digits of the SHA-256 that the file must have.
 
     Raises:
-        CheckpointError: as ``VLAPolicy``.
+        CheckpointError: as ``VLAPolicy``, or the file was changed since its hash was taken.
     """
     from uamsim.serving.policy import VLAPolicy
 
     written = checkpoint.stat().st_mtime_ns if checkpoint.is_file() else 0
-    key = (checkpoint, e_sem_from, device, written)
+    key = (checkpoint, e_sem_from, device, written, checkpoint_hash)
     policy = _LOADED.pop(key, None)
     if policy is None:
+        wanted = checkpoint_hash if checkpoint.is_file() else ""
+        if wanted and not sha256(checkpoint).startswith(wanted):
+            raise CheckpointError(
+                f"{checkpoint} is not the file that records would name: expected a SHA-256 that "
+                f"begins with {checkpoint_hash}. It was written to meanwhile; run the same command "
+                "again."
+            )
         policy = VLAPolicy(checkpoint, e_sem_from=e_sem_from, device=device)
     _LOADED[key] = policy
     while len(_LOADED) > MAX_LOADED:

@@ -61,7 +61,8 @@ class Hooks:
     """What happens beside the training of the weights.
 
     Attributes:
-        save_at: step -> call after that many steps are done; the state is saved right after.
+        save_at: step -> call after that many steps are done; the state is saved right after. The
+            last is called once more where training had already come to its end.
         watch: called every ``watch_every`` steps with the steps done.
         watch_every: 0 for never.
         save_every: steps between saved states.
@@ -159,6 +160,8 @@ def fit(
     shadow = {} if average is None else average.shadow
     training = Training(model=model, optimizer=optimizer, average=shadow)
     start = load_state(state_path, training) if has_state(state_path) else 0
+    if start == config.steps and hooks.save_at and start in hooks.save_at:
+        hooks.save_at[start]()  # what it wrote may have been lost or damaged since
     metrics: dict[str, float] = {}
     for step in range(start, config.steps):
         done = step + 1

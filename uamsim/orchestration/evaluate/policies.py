@@ -44,15 +44,18 @@ def find_policy(name: str, request: EvaluationRequest) -> Entrant:
             f"expected a checkpoint, ws://host:port, random or expert as policy, got {name!r}; no "
             "such file is there."
         )
-    name = f"{path.stem}:{sha256(path)[:16]}"
-    described = CheckpointFactory(name=name, checkpoint=path.absolute())()
-    if request.device == "cpu":
-        factory = CheckpointFactory(name=name, checkpoint=path.absolute())
-    else:
+    checkpoint_hash = sha256(path)[:16]
+    factory = CheckpointFactory(
+        name=f"{path.stem}:{checkpoint_hash}",
+        checkpoint=path.absolute(),
+        checkpoint_hash=checkpoint_hash,
+    )
+    described = factory()
+    if request.device != "cpu":
         # Another device rounds in another way, and so plays other episodes.
-        name = f"{name}@{request.device.partition(':')[0]}"
-        factory = CheckpointFactory(name=name, checkpoint=path.absolute(), device=request.device)
-    return Entrant(name=name, factory=factory, spec=described.spec)
+        name = f"{factory.name}@{request.device.partition(':')[0]}"
+        factory = replace(factory, name=name, device=request.device)
+    return Entrant(name=factory.name, factory=factory, spec=described.spec)
 
 
 def _server(uri: str, request: EvaluationRequest) -> Entrant:

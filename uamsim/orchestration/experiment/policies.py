@@ -74,5 +74,6 @@ def checkpoint_factory(context: TrialContext, trial: TrialSpec, mode: Mode) -> C
     return CheckpointFactory(
         name=f"{trial.trial_id}:{done['checkpoint_hash']}{suffix}",
         checkpoint=context.folder(trial) / done["checkpoint"],
+        checkpoint_hash=done["checkpoint_hash"],
         e_sem_from=context.artifacts.vlm / MODEL_FILE if mode == "restored" else None,
     )

@@ -1,16 +1,19 @@
 """What a trial is: a variant tuned with one seed, where it lies, and what came of it."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from uamsim.contract import content_hash
 from uamsim.errors import ConfigError
 from uamsim.orchestration.spec import ESem, ExperimentSpec
-from uamsim.storage import read_json, read_jsonl, write_jsonl
+from uamsim.storage import read_json, read_jsonl, sha256, write_jsonl
 from uamsim.training.config import RuntimeConfig
 
+LOGGER = logging.getLogger("uamsim.orchestration")
 TRIAL_VERSION = 1
 """Raised when code changes what comes out of a trial."""
 
@@ -99,12 +102,33 @@ def expand(spec: ExperimentSpec) -> list[TrialSpec]:
 
 
 def load_done(context: TrialContext, trial: TrialSpec) -> dict[str, Any] | None:
-    """The result of a finished trial, or None if it must be run (again)."""
+    """The result of a finished trial, or None if it must be run (again).
+
+    A checkpoint that is no longer what was measured counts as none: it is made again.
+    """
     folder = context.folder(trial)
     done = read_json(folder / "done.json")
     if not isinstance(done, dict) or done.get("recipe") != trial_recipe(context, trial):
         return None
-    return done if (folder / done["checkpoint"]).is_file() else None
+    checkpoint = folder / str(done.get("checkpoint"))
+    if not checkpoint.is_file():
+        return None
+    found = checkpoint.stat()
+    if _hash(checkpoint, found.st_mtime_ns, found.st_size) != done.get("checkpoint_hash"):
+        LOGGER.warning(
+            "%s is not what trial %s left (another checksum); the trial is run again",
+            checkpoint,
+            trial.trial_id,
+        )
+        return None
+    return done
+
+
+@lru_cache(maxsize=1024)
+def _hash(path: Path, written_ns: int, size: int) -> str:
+    """The checkpoint's hash as results have it; a file is read again once it was written to."""
+    del written_ns, size
+    return sha256(path)[:16]
 
 
 def is_finished(context: TrialContext, trial: TrialSpec) -> bool:
