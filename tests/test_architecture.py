@@ -22,6 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
             "registry",
             "errors",
             "lexicon",
+            "plugins",
             "runtime",
             "simulators",
             "simulated",
@@ -34,7 +35,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"training", "evaluation", "reporting", "serving"}),
     frozenset({"orchestration"}),
     frozenset({"cli"}),
-    frozenset({"experiment"}),
+    frozenset({"experiment", "__main__"}),
 )
 """Lowest first. A room imports from lower layers only; inside the lowest, files are one room."""
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

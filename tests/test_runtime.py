@@ -2,10 +2,11 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from uamsim.runtime import MALLOC_ENV, process_environment
+from uamsim.runtime import MALLOC_ENV, default_root, process_environment
 
 PROGRAM = """
 import json, os, sys
@@ -37,3 +38,11 @@ def test_workers_get_what_the_user_set(monkeypatch: pytest.MonkeyPatch):
     environment = process_environment()
     assert environment["OMP_NUM_THREADS"] == "7"
     assert environment["MALLOC_TOP_PAD_"] == MALLOC_ENV["MALLOC_TOP_PAD_"]
+
+
+def test_the_cache_is_where_caches_are(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("UAMSIM_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
+    assert default_root() == Path("/caches/uamsim")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert default_root() == Path.home() / ".cache" / "uamsim"

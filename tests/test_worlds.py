@@ -63,6 +63,10 @@ def test_names_that_do_not_exist_name_the_nearest() -> None:
         WORLDS["aloha"].check_fps("jont", 10)  # pyright: ignore[reportArgumentType]
     with pytest.raises(UnknownNameError, match="Did you mean 'pick_place'"):
         resolve_environment("pick_plac")
+    # An id need not have a namespace.
+    assert resolve_environment("CartPole-v1") == "CartPole-v1"
+    with pytest.raises(UnknownNameError, match="Did you mean 'CartPole-v"):
+        resolve_environment("CartPoole-v1")
 
 
 def test_movements_are_recorded_at_their_own_rate() -> None:

@@ -103,6 +103,10 @@ class ProtocolError(UamsimError, ValueError):
     """A message between two processes that cannot be read, or not be written."""
 
 
+class PolicyError(UamsimError, RuntimeError):
+    """A policy of a user's own that cannot be made, or fails when it is asked."""
+
+
 class PolicyServerError(UamsimError, ConnectionError):
     """A policy server that cannot be reached, or that answered with an error."""
 

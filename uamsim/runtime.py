@@ -44,5 +44,6 @@ def ensure_process_environment(argv: Sequence[str] | None = None) -> None:
 
 
 def default_root() -> Path:
-    """The cache: ``$UAMSIM_CACHE``, else ``~/.cache/uamsim``."""
-    return Path(os.environ.get("UAMSIM_CACHE") or Path.home() / ".cache" / "uamsim").absolute()
+    """The cache: ``$UAMSIM_CACHE``, else "uamsim" in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("UAMSIM_CACHE") or Path(caches) / "uamsim").absolute()

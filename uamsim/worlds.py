@@ -12,6 +12,7 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import re
 import runpy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from uamsim.simulators import Simulator
 PACKAGE = "uamsim_envs"
 """The package of this repository's own worlds."""
 ENTRY_POINT_GROUP = "uamsim.worlds"
+_VERSIONED = re.compile(r"-v\d+$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -354,9 +356,9 @@ def find_spec(env_id: str) -> Any:
     try:
         return gym.spec(name)
     except gym.error.Error as error:
-        namespace = name.partition("/")[0] + "/"
+        namespace = name.rpartition("/")[0]
         known = {entry.id for world in WORLDS.values() for entry in world.environments}
-        known |= {other for other in gym.registry if other.startswith(namespace)}
+        known |= {other for other in gym.registry if other.rpartition("/")[0] == namespace}
         raise UnknownNameError("environment", name, sorted(known)) from error
 
 
@@ -399,7 +401,7 @@ def resolve_environment(name: str, others: Iterable[str] = ()) -> str:
         UnknownNameError: neither an id nor a task of any world.
         MissingDependencyError: an id's package cannot be imported.
     """
-    if "/" in name:
+    if "/" in name or ":" in name or _VERSIONED.search(name):
         package = "" if ":" in name else world_of(name).package
         env_id = f"{package}:{name}" if package else name
         find_spec(env_id)

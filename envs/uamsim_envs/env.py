@@ -33,6 +33,8 @@ class Settings(TypedDict, total=False):
             keeps an argument of this name for its own wrapper, which does not see ``step_chunk``:
             put it into ``kwargs`` of the spec that is made.
         render_mode: None or "rgb_array".
+        fps: actions a second that ``step`` and ``step_chunk`` are given, each held until the next:
+            that of a dataset, to step its actions one by one. None takes the world's own.
     """
 
     control: Control | None
@@ -42,6 +44,7 @@ class Settings(TypedDict, total=False):
     perturbations: Sequence[Perturbation]
     max_episode_steps: int | None
     render_mode: str | None
+    fps: int | None
 
 
 class BaseEnv(SimulatedEnv):
@@ -67,6 +70,7 @@ class BaseEnv(SimulatedEnv):
         image_sizes: camera -> (H, W).
         render_profile: how pictures are drawn.
         max_episode_steps: control steps after which an episode is truncated.
+        held_for: control steps that each given action is held for.
         composition: the perturbations of every episode.
         task: name of the present episode's.
         drawn: what the present episode drew of its perturbations, type name -> parameters.
@@ -98,13 +102,14 @@ class BaseEnv(SimulatedEnv):
         perturbations: Sequence[Perturbation] = (),
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
+        fps: int | None = None,
     ) -> None:
         """Checks the settings, see ``Settings``, and makes the spaces.
 
         Raises:
             UnknownNameError: no such camera or render profile.
-            ConfigError: another control, render mode, size or number of steps than there can be,
-                or a perturbation that is not carried.
+            ConfigError: another control, render mode, size, rate or number of steps than there can
+                be, or a perturbation that is not carried.
         """
         spec = self.world_spec
         self.label = self.label or type(self).__name__
@@ -125,7 +130,10 @@ class BaseEnv(SimulatedEnv):
         self.control, self.render_profile, self.max_episode_steps = control, profile, steps
         self.render_mode, self.timed = render_mode, spec.control_hz is not None
         frames = spec.control_hz or spec.demonstrations.fps
-        self.metadata = self.metadata | {"render_fps": frames}
+        if fps is not None:
+            spec.check_fps(control, fps)
+        self.held_for = 1 if fps is None or not self.timed else frames // fps
+        self.metadata = self.metadata | {"render_fps": frames // self.held_for}
         self.all_cameras = tuple(self.picture_sizes)
         usual = self.default_cameras or self.all_cameras
         self.cameras = usual if cameras is None else tuple(cameras)
@@ -229,7 +237,7 @@ class BaseEnv(SimulatedEnv):
         """
         actions = self._checked(actions)
         self._check_begun()
-        return self._after(*self._advance(actions))
+        return self._after(*self._advance(np.repeat(actions, self.held_for, axis=0)))
 
     def play(
         self, actions: Iterator[Float32[np.ndarray, " A"]], max_steps: int | None = None
@@ -237,7 +245,7 @@ class BaseEnv(SimulatedEnv):
         """Steps actions that are drawn one at a time, and looks once, at the end.
 
         Args:
-            actions: such as an expert's.
+            actions: such as an expert's, one a control step whatever ``fps`` is.
             max_steps: how many are drawn at most; None goes on until the episode or they end.
 
         Returns:
@@ -333,11 +341,11 @@ class BaseEnv(SimulatedEnv):
             "is_success": success,
             "instruction": self._instruction,
             "task_description": self._instruction,
-            "_max_episode_steps": self.max_episode_steps,
+            "_max_episode_steps": -(-self.max_episode_steps // self.held_for),
             "task": self.task,
             "stages": dict(self._stages),
             "goal": self._goal,
             "scene": self._facts,
-            "num_steps": self._num_steps,
+            "num_steps": -(-self._num_steps // self.held_for),
             "perturbations": copy.deepcopy(self.drawn),
         }

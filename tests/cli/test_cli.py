@@ -1,11 +1,15 @@
+import json
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
 from uamsim.cli import VERBS, main
+from uamsim.cli.config_file import with_config
+from uamsim.cli.evaluate import parse as parse_evaluation
 from uamsim.cli.experiment import parse
-from uamsim.errors import UamsimError
+from uamsim.errors import UamsimError, UnknownNameError
 from uamsim.orchestration.spec import ExperimentSpec
 
 
@@ -13,6 +17,31 @@ def test_alone_prints_the_verbs(capsys):
     assert main([]) == 0
     text = capsys.readouterr().out
     assert all(verb in text for verb in VERBS)
+
+
+def test_its_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"uamsim {version('uamsim')}\n"
+
+
+def test_options_come_from_a_file(tmp_path, capsys):
+    _, spec = parse("dorsal_sweep", ["--scale", "debug", "--tuning.steps", "7", "--seeds", "4"])
+    (tmp_path / "spec.json").write_text(json.dumps(spec.to_json()))
+    _, again = parse("dorsal_sweep", ["--config", str(tmp_path / "spec.json")])
+    assert again == spec
+    (tmp_path / "c.toml").write_text("seeds = [1, 2]\n[tuning]\nsteps = 9\n")
+    _, other = parse("dorsal_sweep", [f"--config={tmp_path / 'c.toml'}", "--tuning.steps", "8"])
+    assert isinstance(other, ExperimentSpec)
+    assert (other.seeds, other.tuning.steps, other.scale) == ((1, 2), 8, "tiny")
+    (tmp_path / "e.json").write_text('{"env": ["lift"], "controls": false, "margin": null}')
+    words = with_config(["--config", str(tmp_path / "e.json"), "--policy", "random"])
+    request, _ = parse_evaluation(words)
+    assert (request.env, request.controls, request.margin) == (("lift",), False, None)
+    assert main(["evaluate", "--config", "no_such.json"]) == 1
+    assert "expected a JSON or TOML file, got no_such.json" in capsys.readouterr().err
+    (tmp_path / "w.json").write_text('{"tuning": {"stepps": 1}}')
+    with pytest.raises(UnknownNameError, match="Did you mean 'steps'"):
+        parse("dorsal_sweep", ["--config", str(tmp_path / "w.json")])
 
 
 def test_unknown_verb_names_the_nearest(capsys):

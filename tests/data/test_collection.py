@@ -45,7 +45,7 @@ def stop_after(monkeypatch):
 
 
 def contents(root):
-    files = (path for path in root.rglob("*") if path.is_file() and path.name != "frames.npy")
+    files = (path for path in root.rglob("*") if path.is_file() and ".cache" not in path.parts)
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from huggingface_hub.utils import DEFAULT_IGNORE_PATTERNS, filter_repo_objects
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -126,7 +127,7 @@ def test_a_broken_expert_is_reported(tmp_path, task_id):
 @pytest.mark.parametrize("damage", ["missing", "cut", "other"])
 def test_damage_names_the_file(tmp_path, demonstrations, name, damage):
     root = tmp_path / "data"
-    shutil.copytree(demonstrations, root, ignore=shutil.ignore_patterns("frames.npy"))
+    shutil.copytree(demonstrations, root, ignore=shutil.ignore_patterns(".cache"))
     path = root / name
     if damage == "missing":
         path.unlink()
@@ -230,3 +231,35 @@ def test_normalizer_is_strict():
         dataclasses.replace(normalizer, action_scale=(0.0, 1.0))
     with pytest.raises(ConfigError, match="mode"):
         dataclasses.replace(normalizer, mode="max")
+
+
+def test_decoded_pictures_are_not_pushed_and_a_read_only_dataset_stays_as_it_is(
+    tmp_path, demonstrations, monkeypatch
+):
+    root = tmp_path / "data"
+    shutil.copytree(demonstrations, root, ignore=shutil.ignore_patterns(".cache"))
+
+    def files():
+        return {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+
+    before = files()
+    with monkeypatch.context() as patch:
+        patch.setattr("os.access", lambda path, mode: False)
+        kept = LeRobotDataset(root).frames("primary")
+        assert files() == before
+    assert np.array_equal(LeRobotDataset(root).frames("primary"), kept)
+    assert len(files()) == len(before) + 1
+    pushed = filter_repo_objects(files(), ignore_patterns=DEFAULT_IGNORE_PATTERNS)
+    assert set(pushed) == before
+
+
+def test_a_dataset_that_lost_its_control_says_so(tmp_path, demonstrations):
+    root = tmp_path / "data"
+    shutil.copytree(demonstrations, root)
+    info = json.loads((root / "meta/info.json").read_text())
+    del info["control"]
+    (root / "meta/info.json").write_text(json.dumps(info))
+    with pytest.raises(DatasetError, match=r"does not say what actions are.*ee, joint, relative"):
+        LeRobotDataset(root)
+    data = LeRobotDataset(root, control="ee")
+    assert (data.control, data.control_hz) == ("ee", 50)

@@ -7,9 +7,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from uamsim.errors import (
-    RenderingUnavailableError,
-)
+from uamsim.data.recording import record_episode
+from uamsim.errors import ConfigError, RenderingUnavailableError
 from uamsim.perturbations.axes.objects import Distractors, NovelObject, NovelPair
 from uamsim.perturbations.language.wording import Chinese, Reference
 from uamsim.perturbations.values import Perturbation
@@ -216,3 +215,21 @@ def test_pictures_do_not_depend_on_other_environments_of_the_process() -> None:
         assert np.array_equal(picture(many[seed], seed), expected[seed])
     many[3].close()
     assert np.array_equal(picture(many[0], 1), expected[1])
+
+
+def test_recorded_actions_replay_one_by_one_at_their_own_rate(make: Make) -> None:
+    env_id = TASK_IDS[0]
+    recorded = record_episode(make(env_id), env_id, 3, 10)
+    assert recorded is not None
+    env = make(env_id, fps=10)
+    assert (env.held_for, env.control_hz, env.metadata["render_fps"]) == (5, 10, 10)
+    _, info = env.reset(seed=3)
+    assert info["_max_episode_steps"] * 5 == env.max_episode_steps
+    for count, action in enumerate(recorded[0].action, 1):
+        _, _, terminated, truncated, info = env.step(action)
+        assert info["num_steps"] == count
+        if terminated or truncated:
+            break
+    assert info["is_success"]
+    with pytest.raises(ConfigError, match="fps in aloha must divide 50"):
+        make(env_id, fps=15)

@@ -2,19 +2,24 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
-from uamsim.contract import EpisodeRecord
+from uamsim.contract import EpisodeRecord, Observation, PolicyInput
+from uamsim.evaluation import entrants
 from uamsim.evaluation.config import EvaluationConfig
+from uamsim.evaluation.controls import RandomPolicy
 from uamsim.evaluation.entrants import Entrant, control_of, not_applicable, plan_jobs
 from uamsim.evaluation.realtime import RealTime
 from uamsim.evaluation.tables import PairedTest, make_tables
+from uamsim.orchestration.evaluate.policies import find_entrants
 from uamsim.orchestration.evaluate.request import EvaluationRequest
 from uamsim.orchestration.evaluate.run import plan
 from uamsim.reporting.remarks import not_applicable_remarks
 from uamsim.simulated import SimulatedEnv
 from uamsim.testing.envs import REACH_ID, ReachEnv
 from uamsim.testing.policies import ReachPolicy
+from uamsim.worlds import WORLDS, world_of
 
 POLICY = Entrant(
     name="reach",
@@ -161,3 +166,23 @@ def test_a_comparison_says_with_which_error_rate_it_was_made():
     )
     assert (loose["alpha"], strict["alpha"]) == (0.2, 0.01)
     assert loose["ci_low"] > strict["ci_low"]
+
+
+@pytest.mark.parametrize("name", list(WORLDS))
+def test_chance_moves_in_every_environment(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(entrants, "identify", list)  # which asks for foreign simulators
+    world = WORLDS[name]
+    entries = [entry for entry in world.environments if entry.task]
+    request = EvaluationRequest(policy="random", env=tuple(entry.id for entry in entries))
+    jobs = plan_jobs(request.config, find_entrants(request))
+    assert {job.policy for job in jobs} == {"random"}
+    for job in jobs:
+        own = world_of(job.unit.env_id)
+        sizes, policy = own.sizes(own.control), job.policy_factory()
+        assert isinstance(policy, RandomPolicy)
+        state = np.zeros(sizes.proprio_dim, np.float32)
+        seen = Observation(pixels={}, agent_pos=state)
+        chunks = policy.act([PolicyInput(observation=seen, instruction="", seed=1, step=0)])
+        assert chunks.shape == (1, 24, sizes.action_dim)
+        assert np.isfinite(chunks).all()
+        assert policy.spec.control_hz == own.control_hz

@@ -50,6 +50,7 @@ def test_folders_round_trip(kind: str, tmp_path: Path) -> None:
     model = build_model(configs[kind], make_tokenizer(), seed=5)
     save_pretrained(model, tmp_path / "a" / "b", extra={"mode": "quantile"})
     loaded = from_pretrained(str(tmp_path / "a" / "b"))
+    assert from_pretrained(tmp_path / "a" / "b" / "model.safetensors").config == loaded.config
     assert (loaded.kind, loaded.config, loaded.extra) == (
         kind,
         configs[kind],

@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 VERBS: dict[str, tuple[str, str]] = {
     "experiment": ("uamsim.cli.experiment:main", "run an experiment, or list them"),
@@ -19,6 +20,10 @@ VERBS: dict[str, tuple[str, str]] = {
 """Verb -> (where its ``main(argv)`` lives, what it does). Imported only when it is used."""
 
 
+READS_CONFIG: frozenset[str] = frozenset({"experiment"})
+"""Verbs that read the file of ``--config`` themselves; for others it becomes their options."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb.
 
@@ -32,14 +37,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(usage())
         return 0
+    if words[0] in ("-V", "--version", "version"):
+        from uamsim import __version__
+
+        print(f"uamsim {__version__}")
+        return 0
     from uamsim.errors import UamsimError, UnknownNameError
 
     verb, rest = words[0], words[1:]
     if verb not in VERBS:
         print(UnknownNameError("verb", verb, VERBS), file=sys.stderr)
         return 2
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        # Modules of a user's own are found where they work, as files are, but take no other's name.
+        sys.path.append(here)
     module, _, function = VERBS[verb][0].partition(":")
     try:
+        if verb not in READS_CONFIG:
+            from uamsim.cli.config_file import with_config
+
+            rest = with_config(rest)
         status = getattr(importlib.import_module(module), function)(rest)
     except UnknownNameError as error:
         print(error, file=sys.stderr)
@@ -55,5 +73,12 @@ def usage() -> str:
     width = max(map(len, VERBS))
     lines = [f"  {verb:<{width}}  {summary}" for verb, (_, summary) in VERBS.items()]
     return "\n".join(
-        ["usage: uamsim VERB [OPTIONS]", "", *lines, "", "uamsim VERB --help says more."]
+        [
+            "usage: uamsim VERB [OPTIONS]",
+            "",
+            *lines,
+            "",
+            "uamsim VERB --help says more; --config FILE (JSON or TOML) holds options of any verb;",
+            "uamsim --version says which uamsim this is.",
+        ]
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from uamsim.cli.config_file import FLAG, merged, read_config
 from uamsim.errors import ConfigError, UamsimError, UnknownNameError
 from uamsim.training.config import RuntimeConfig
 
@@ -90,9 +91,9 @@ def listing() -> str:
     lines = [f"  {name:<{width}}  {summary}" for name, summary in found.items()]
     return "\n".join(
         [
-            "usage: uamsim experiment NAME [--scale debug|tiny|small|paper] [--runner ray|inline]",
-            "       [--workers N] [--seeds 0 1 2] [--out DIR] [--resume] [--pretrain]",
-            "       [--init WEIGHTS] [--world WORLD] [--dry-run]",
+            "usage: uamsim experiment NAME|FILE.py [--scale debug|tiny|small|paper]",
+            "       [--runner ray|inline] [--workers N] [--seeds 0 1 2] [--out DIR] [--resume]",
+            "       [--pretrain] [--init WEIGHTS] [--world WORLD] [--config FILE] [--dry-run]",
             "       [any config field by its name, for example --tuning.steps 100]",
             "",
             *(lines or ["  no experiments found"]),
@@ -107,22 +108,29 @@ def parse(name: str, words: Sequence[str]) -> tuple[Options, "ExperimentSpec | L
 
     Raises:
         UnknownNameError: an unknown experiment, scale, runner or other name.
-        ConfigError: a value that its field does not allow.
+        ConfigError: a value that its field does not allow, or no such file of ``--config``.
         SystemExit: an unknown flag (tyro names the nearest), or --help.
     """
     from uamsim.orchestration.artifacts.public_weights import fit_to_weights
     from uamsim.orchestration.artifacts.store import default_root
     from uamsim.orchestration.experiments import build_any
+    from uamsim.orchestration.jsonable import from_json, to_json
     from uamsim.orchestration.runners.names import RUNNERS
     from uamsim.orchestration.spec import ExperimentSpec, LatencySpec
     from uamsim.worlds import WORLDS, resolve_demonstrated
 
-    scale, rest = _take("--scale", DEFAULT_SCALE, words)
+    file, rest = _take(FLAG, "", words)
+    changes = read_config(Path(file)) if file else {}
+    scale, rest = _take("--scale", str(changes.get("scale", DEFAULT_SCALE)), rest)
     world, rest = _take("--world", "", rest)
     spec = build_any(name, scale)
+    if changes:
+        fixed = {"name": spec.name, "scale": spec.scale}
+        spec = from_json(type(spec), merged(to_json(spec), changes | fixed))
     if world and isinstance(spec, ExperimentSpec):
         spec = spec.in_world(world, tasks=tuple(resolve_demonstrated(world, ())))
-    folder = "-".join(filter(None, (name, scale, world)))
+    own = Path(name).stem if name.endswith(".py") else name
+    folder = "-".join(filter(None, (own, scale, world)))
 
     unnamed = tyro.conf.arg(name="")
     fields = [("options", Annotated[Options, unnamed]), ("spec", Annotated[type(spec), unnamed])]
@@ -130,8 +138,9 @@ def parse(name: str, words: Sequence[str]) -> tuple[Options, "ExperimentSpec | L
     command = tyro.cli(
         command_class,
         prog=f"uamsim experiment {name}",
-        description=f"{spec.summary} Also: --scale debug|tiny|small|paper and --world "
-        f"{'|'.join(WORLDS)}, which set the values below before they are changed one by one.",
+        description=f"{spec.summary} Also: --config FILE (JSON or TOML, such as a run's "
+        f"spec.json), --scale debug|tiny|small|paper and --world {'|'.join(WORLDS)}, which set the "
+        "values below before they are changed one by one.",
         default=command_class(
             options=Options(out=Path("outputs") / folder, cache=default_root()),
             spec=spec,
@@ -144,7 +153,7 @@ def parse(name: str, words: Sequence[str]) -> tuple[Options, "ExperimentSpec | L
     if options.workers < 0:
         raise ConfigError(f"--workers must not be negative, got {options.workers}.")
     options = dataclasses.replace(options, workers=options.workers or os.cpu_count() or 1)
-    if (command.spec.name, command.spec.scale) != (name, scale):
+    if (command.spec.name, command.spec.scale) != (spec.name, spec.scale):
         raise ConfigError("--name and --scale are fixed by the experiment; do not change them.")
     if isinstance(command.spec, LatencySpec):
         return options, command.spec

@@ -1,13 +1,14 @@
 """Reading action data in the LeRobotDataset v3.0 layout, without lerobot."""
 
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from uamsim.contract import Control, stored_rate
+from uamsim.contract import Control, content_hash, stored_rate
 from uamsim.data.files import load_json, open_array
 from uamsim.data.lerobot_writer import (
     CODEBASE_VERSION,
@@ -18,8 +19,11 @@ from uamsim.data.lerobot_writer import (
 )
 from uamsim.data.video import decode_video
 from uamsim.errors import DatasetError, UnknownNameError
+from uamsim.runtime import default_root
 from uamsim.storage import whole_file
 
+DECODED = ".cache/huggingface/uamsim"
+"""In a dataset's folder, of decoded pictures: what the hub's uploads leave out by themselves."""
 _REMEDY = "Delete the dataset's folder and collect it again."
 
 
@@ -38,11 +42,17 @@ class LeRobotDataset:
         env_ids: one for each episode, "" where the dataset does not say.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, control: Control | None = None) -> None:
         """Reads and checks the tables.
 
+        Args:
+            root: the folder.
+            control: what actions are, where ``meta/info.json`` does not say: others than this
+                project do not write it, and LeRobot drops it when it splits or merges.
+
         Raises:
-            DatasetError: a file is missing or corrupt, or the files do not fit each other.
+            DatasetError: a file is missing or corrupt, the files do not fit each other, or nobody
+                says what actions are.
         """
         self.root = root
         self.info: dict[str, Any] = load_json(root / "meta/info.json", _REMEDY)
@@ -51,6 +61,12 @@ class LeRobotDataset:
             raise DatasetError(
                 f"{root / 'meta/info.json'} has codebase_version {version!r}, expected "
                 f"{CODEBASE_VERSION!r}. Convert the dataset with lerobot's own script."
+            )
+        if self.info.setdefault("control", control) is None:
+            raise DatasetError(
+                f"{root / 'meta/info.json'} does not say what actions are: it has no 'control', "
+                "which LeRobot drops when it splits or merges a dataset, and others do not write. "
+                f'Add "control": one of {", ".join(get_args(Control))} to it, or pass control=.'
             )
         episodes = _read_table(root / EPISODES_PATH)
         try:
@@ -127,6 +143,8 @@ class LeRobotDataset:
     def frames(self, camera: str) -> np.ndarray:
         """All pictures of a camera, uint8 [N, H, W, 3], decoded once and then mapped from disk.
 
+        They are kept in ``DECODED``, of a read-only dataset in the cache.
+
         Raises:
             UnknownNameError: no such camera.
             DatasetError: a video is missing or corrupt.
@@ -135,7 +153,7 @@ class LeRobotDataset:
         if camera not in self.cameras:
             raise UnknownNameError("camera", camera, self.cameras)
         shape = (len(self), *self.info["features"][video_key(camera)]["shape"])
-        path = self.root / "videos" / video_key(camera) / "frames.npy"
+        path = self._frames_file(camera)
         if not path.exists():
             with whole_file(path) as partial:
                 frames = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
@@ -143,6 +161,15 @@ class LeRobotDataset:
                 frames.flush()
                 del frames
         return open_array(path, f"Delete {path}; it is made again.", shape=shape)
+
+    def _frames_file(self, camera: str) -> Path:
+        """Where a camera's decoded pictures are kept: with the dataset, or in the cache."""
+        path = self.root / DECODED / f"{camera}.npy"
+        if path.exists() or os.access(self.root, os.W_OK):
+            return path
+        written = (self.root / "meta/info.json").stat().st_mtime_ns
+        place = content_hash([str(self.root.resolve()), written])
+        return default_root() / "frames" / place / path.name
 
     def _decode(self, camera: str, frames: np.ndarray) -> None:
         key = f"videos/{video_key(camera)}"

@@ -89,11 +89,20 @@ def not_applicable(
 
 
 def _factory_in(env_id: str, entrant: Entrant) -> PlayerFactory:
-    """Random actions are drawn from what the environment takes."""
-    factory = entrant.factory
-    if isinstance(factory, ControlFactory) and factory.control == "random":
-        return replace(factory, sizes=world_of(env_id).controls.get(entrant.spec.control))
-    return factory
+    """Random actions are drawn from what the environment takes, which may be several's."""
+    factory, world = entrant.factory, world_of(env_id)
+    sizes = world.controls.get(entrant.spec.control)
+    if not isinstance(factory, ControlFactory) or factory.control != "random" or sizes is None:
+        return factory
+    if factory.spec is None or not world.environments:
+        return factory
+    spec = replace(
+        factory.spec,
+        action_dim=sizes.action_dim,
+        proprio_dim=sizes.proprio_dim,
+        control_hz=world.control_hz,
+    )
+    return replace(factory, sizes=sizes, spec=spec)
 
 
 def plan_jobs(config: EvaluationConfig, entrants: Sequence[Entrant]) -> list[RolloutJob]:

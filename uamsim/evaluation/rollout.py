@@ -209,6 +209,17 @@ def _check_fit(spec: PolicySpec, env: gym.Env, unit: RolloutUnit, seen: Observat
             f"thinking time cannot be charged in {unit.env_id}: its actions take no fixed time. "
             "Leave realtime out."
         )
+    taken = env.action_space.shape
+    if taken is not None and taken != (spec.action_dim,):
+        raise ConfigError(
+            f"the policy's actions have {spec.action_dim} numbers, {unit.env_id} takes {taken} "
+            f"with control={control!r}; set action_dim in the policy's spec."
+        )
+    if len(seen["agent_pos"]) != spec.proprio_dim:
+        raise ConfigError(
+            f"the policy expects agent_pos of {spec.proprio_dim} numbers, {unit.env_id} gives "
+            f"{len(seen['agent_pos'])}; set proprio_dim in the policy's spec."
+        )
     for camera in spec.cameras:
         if camera not in seen["pixels"]:
             raise ConfigError(

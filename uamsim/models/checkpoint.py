@@ -222,9 +222,10 @@ def from_pretrained(name: str | Path) -> Checkpoint:
     """What ``save_pretrained`` wrote; ``.build_vla()`` and its like give the model.
 
     Args:
-        name: the folder, or a hub name where there is no such folder.
+        name: the folder, the file itself, or a hub name where there is neither.
 
     Raises:
         CheckpointError: there is no such folder or name, or it does not hold our format.
     """
-    return load_checkpoint(find_folder(str(name)) / WEIGHTS_FILE)
+    file = Path(name).expanduser()
+    return load_checkpoint(file if file.is_file() else find_folder(str(name)) / WEIGHTS_FILE)

@@ -13,6 +13,7 @@ an input at equal start. In a column the weights alone differ (appendix C.2).
 import dataclasses
 from dataclasses import dataclass
 
+from uamsim import plugins
 from uamsim.models.config import DorsalInit, VLAConfig
 from uamsim.registry import Registry
 
@@ -48,7 +49,7 @@ class Variant:
         )
 
 
-VARIANTS: Registry[Variant] = Registry("variant")
+VARIANTS: Registry[Variant] = Registry("variant", plugins.VARIANTS)
 VARIANTS.add("no_dorsal", Variant(title="No dorsal expert", summary="2 experts, as pi0"))
 VARIANTS.add(
     "random_init",

@@ -120,7 +120,7 @@ class ExperimentSpec:
         evaluation: episodes.
         media: pictures and videos.
         claims: sets of the paper's claims that the report decides: names in
-            ``reporting.findings.CLAIM_SETS``.
+            ``reporting.findings.CLAIM_SETS``; None leaves it to ``experiments.own_claims``.
         init: folder or hub name of a public model whose weights take the place of what would
             be pretrained; its sizes take the place of ``model``'s.
     """
@@ -146,7 +146,7 @@ class ExperimentSpec:
     pairs: tuple[str, ...] = field(default=(), metadata=ADDED)
     cotraining_share: float = field(default=0.2, metadata=ADDED)
     init: str = field(default="", metadata=ADDED)
-    claims: tuple[str, ...] = field(default=("dorsal_sweep",), metadata=ADDED)
+    claims: tuple[str, ...] | None = field(default=None, metadata=ADDED)
 
     def __post_init__(self) -> None:
         """Checks names, and that the parts fit together.

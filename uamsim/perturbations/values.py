@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, Self, TypeVar, overload
 
 import numpy as np
 
+from uamsim import plugins
 from uamsim.contract import content_hash
 from uamsim.errors import ConfigError
 from uamsim.registry import Registry
@@ -35,12 +36,15 @@ class Perturbation:
         axis: the name of its axis in tables and plots.
         keeps: what it leaves as it is, so that the task stays solvable and means the same.
         excludes: names of the types that it cannot be composed with, besides its own.
+        applies_itself: whether it alters pictures or actions by a method of its own, so that every
+            environment carries it.
     """
 
     layer: ClassVar[Layer]
     axis: ClassVar[str]
     keeps: ClassVar[str]
     excludes: ClassVar[frozenset[str]] = frozenset()
+    applies_itself: ClassVar[bool] = False
 
     @classmethod
     def at(cls, severity: int) -> Self:
@@ -234,7 +238,7 @@ class Composition(Sequence[Perturbation]):
         """
         carried = frozenset(carried)
         for item in self:
-            if type(item) not in carried:
+            if type(item) not in carried and not item.applies_itself:
                 names = ", ".join(n for n, cls in PERTURBATIONS.items() if cls in carried)
                 raise ConfigError(
                     f"{environment} cannot carry {type(item).__name__}; it carries "
@@ -247,7 +251,7 @@ class Composition(Sequence[Perturbation]):
         return content_hash([to_json(p) for p in self])
 
 
-PERTURBATIONS: Registry[type[Perturbation]] = Registry("perturbation")
+PERTURBATIONS: Registry[type[Perturbation]] = Registry("perturbation", plugins.PERTURBATIONS)
 """Type name -> type; within a layer, the order is the canonical one."""
 
 

@@ -1,5 +1,6 @@
 """Small values that name a policy, and make it where it is needed; nothing here imports torch."""
 
+import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float32
 
-from uamsim.contract import PLACE, PolicyInput, PolicySpec, batch_key
-from uamsim.errors import CheckpointError
+from uamsim import plugins
+from uamsim.contract import PLACE, PolicyInput, PolicySpec, batch_key, canonical_json
+from uamsim.errors import CheckpointError, ConfigError, PolicyError, UamsimError
 from uamsim.storage import sha256
 
 if TYPE_CHECKING:
@@ -117,6 +119,111 @@ class NamedPolicy:
     def batch_key(self, item: PolicyInput) -> Hashable:
         """See ``KeyedPolicy.batch_key``."""
         return batch_key(self.policy, item)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PythonFactory:
+    """Makes a policy of a user's own; pickles, and each process makes it once.
+
+    Attributes:
+        name: what the policy will be called in records, with ``identity``; None leaves that to the
+            policy.
+        where: "module:name" or "/path/to/file.py:name" of a class or function that makes it, of the
+            policy itself, or the name of one that an installed package brings.
+        spec: what it needs, where it does not say so itself; else None.
+    """
+
+    where: str = field(metadata=PLACE)
+    name: str | None = None
+    spec: PolicySpec | None = None
+
+    def __call__(self) -> "GivenPolicy":
+        """This process's policy, which all its jobs share.
+
+        Raises:
+            PolicyError: it cannot be made, or what was made is no policy.
+            ConfigError: it does not say what it needs, and nobody else does.
+            UamsimError: as ``plugins.find_object``.
+        """
+        return _given(self)
+
+    @property
+    def identity(self) -> str:
+        """16 hex digits of its source file, and of a spec that it does not say itself.
+
+        What else decides its actions, such as weights, is not in them.
+        """
+        where = plugins.brought(plugins.POLICIES).get(self.where)
+        source = plugins.source_of(self.where if where is None else where.value)
+        return hashlib.sha256(source + canonical_json(self.spec).encode()).hexdigest()[:16]
+
+
+class GivenPolicy:
+    """A user's policy, whose faults are told from ours."""
+
+    def __init__(self, policy: Any, factory: PythonFactory) -> None:
+        """Checks it.
+
+        Raises:
+            PolicyError: it cannot act, or its ``spec`` is none.
+            ConfigError: it does not say what it needs, and nobody else does.
+        """
+        self.policy, self._where = policy, factory.where
+        act, spec = getattr(policy, "act", None), getattr(policy, "spec", None) or factory.spec
+        if not callable(act):
+            raise PolicyError(
+                f"{self._where} gave a {type(policy).__name__} without a method act(inputs); "
+                "expected a policy, see uamsim.contract.Policy."
+            )
+        if spec is None:
+            raise ConfigError(
+                f"{self._where} has no attribute `spec`, a uamsim.contract.PolicySpec. Give it "
+                "one, or say --cameras (and --image-size, --control, --horizon)."
+            )
+        if not isinstance(spec, PolicySpec):
+            raise PolicyError(f"{self._where}: expected a PolicySpec as its spec, got {spec!r}.")
+        own = getattr(policy, "name", None)
+        self.name = factory.name or str(own or factory.where.rpartition(":")[2])
+        self.spec: PolicySpec = spec
+
+    def act(self, inputs: Sequence[PolicyInput]) -> Float32[np.ndarray, "B T A"]:
+        """See ``Policy.act``.
+
+        Raises:
+            PolicyError: the policy fails, or gives no numbers.
+        """
+        try:
+            return np.asarray(self.policy.act(inputs), np.float32)
+        except UamsimError:
+            raise
+        except Exception as error:
+            at = ", ".join(f"{item.seed} at step {item.step}" for item in inputs[:4])
+            raise PolicyError(
+                f"{self._where} raised {type(error).__name__} in act(), episode seeds {at}: {error}"
+            ) from error
+
+    def batch_key(self, item: PolicyInput) -> Hashable:
+        """See ``KeyedPolicy.batch_key``."""
+        return batch_key(self.policy, item)
+
+
+@lru_cache(maxsize=MAX_LOADED)
+def _given(factory: PythonFactory) -> GivenPolicy:
+    entry = plugins.brought(plugins.POLICIES).get(factory.where)
+    if entry is None:
+        found = plugins.find_object(factory.where, "policy")
+    else:
+        found = plugins.load_entry(entry)
+    if isinstance(found, type) or not hasattr(found, "act"):
+        try:
+            found = found()
+        except UamsimError:
+            raise
+        except Exception as error:
+            raise PolicyError(
+                f"{factory.where} raised {type(error).__name__} while it made the policy: {error}"
+            ) from error
+    return GivenPolicy(found, factory)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+from uamsim import plugins
 from uamsim.contract import IN_DOMAIN
 from uamsim.errors import CheckpointError, ConfigError
 from uamsim.evaluation.config import CONTROLS, ControlKind
@@ -12,7 +13,7 @@ from uamsim.evaluation.controls import ControlFactory, control_name
 from uamsim.evaluation.entrants import Entrant, control_of
 from uamsim.evaluation.experts import ExpertPlayer
 from uamsim.orchestration.evaluate.request import EvaluationRequest
-from uamsim.serving.refs import CheckpointFactory, ServerFactory
+from uamsim.serving.refs import CheckpointFactory, PythonFactory, ServerFactory
 from uamsim.storage import sha256
 
 
@@ -26,6 +27,7 @@ def find_policy(name: str, request: EvaluationRequest) -> Entrant:
     Raises:
         CheckpointError: no checkpoint there, or not a policy's.
         PolicyServerError: no server there.
+        PolicyError: a policy in Python cannot be made, or is none.
         ConfigError: the policy does not say what it needs.
     """
     for control in CONTROLS:
@@ -39,11 +41,13 @@ def find_policy(name: str, request: EvaluationRequest) -> Entrant:
     if name.startswith(("ws://", "wss://")):
         return _server(name, request)
     path = Path(name)
-    if not path.is_file():
-        raise CheckpointError(
-            f"expected a checkpoint, ws://host:port, random or expert as policy, got {name!r}; no "
-            "such file is there."
+    if path.suffix == ".py":
+        raise ConfigError(
+            f"expected {name}:NAME as policy, where NAME is the class or function in that file "
+            f"that makes it; got {name!r}."
         )
+    if not path.is_file():
+        return _python(name, request)
     checkpoint_hash = sha256(path)[:16]
     factory = CheckpointFactory(
         name=f"{path.stem}:{checkpoint_hash}",
@@ -56,6 +60,24 @@ def find_policy(name: str, request: EvaluationRequest) -> Entrant:
         name = f"{factory.name}@{request.device.partition(':')[0]}"
         factory = replace(factory, name=name, device=request.device)
     return Entrant(name=factory.name, factory=factory, spec=described.spec)
+
+
+def _python(name: str, request: EvaluationRequest) -> Entrant:
+    brought = plugins.brought(plugins.POLICIES)
+    place, _, attribute = name.rpartition(":")
+    if name not in brought and not (place and attribute):
+        others = f", or one of {', '.join(brought)}" if brought else ""
+        raise CheckpointError(
+            "expected a checkpoint, ws://host:port, file.py:NAME or module:NAME of a class in "
+            f"Python, random or expert as policy{others}; got {name!r}, and no such file is there."
+        )
+    if place.endswith(".py"):
+        name = f"{Path(place).expanduser().absolute()}:{attribute}"
+    spec = None if request.cameras is None else request.spec
+    factory = PythonFactory(where=name, spec=spec)
+    made = factory()
+    named = replace(factory, name=f"{made.name}:{factory.identity}")
+    return Entrant(name=f"{made.name}:{factory.identity}", factory=named, spec=made.spec)
 
 
 def _server(uri: str, request: EvaluationRequest) -> Entrant:

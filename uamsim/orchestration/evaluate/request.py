@@ -17,8 +17,9 @@ class EvaluationRequest:
     """What to evaluate: all that decides the episodes.
 
     Attributes:
-        policy: a checkpoint, ws://host:port, random, expert; or blind:, deaf: or shuffled: before
-            a checkpoint or address.
+        policy: a checkpoint, ws://host:port, file.py:NAME or module:NAME of a class in Python,
+            what an installed package brings, random, expert; or blind:, deaf: or shuffled: before
+            one of them.
         compare: two such policies on the same episodes, without controls, each split until the
             sequential test has decided or ``episodes`` is reached.
         alpha: error rate of the comparison, over all looks together, in each split.

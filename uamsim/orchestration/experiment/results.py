@@ -6,6 +6,7 @@ from typing import Any
 from uamsim.errors import TrialError
 from uamsim.evaluation.backends.jobs import RolloutJob
 from uamsim.evaluation.tables import Tables
+from uamsim.orchestration.experiments import own_claims
 from uamsim.orchestration.results import shared_results
 from uamsim.orchestration.trials import measuring
 from uamsim.orchestration.trials.trial import TrialContext, TrialSpec, curve, load_done
@@ -60,7 +61,7 @@ def collect(
         **shared_results("experiment", tables, jobs),
         "experiment": spec.name,
         "scale": spec.scale,
-        "claims": list(spec.claims),
+        "claims": list(own_claims(spec)),
         "retention": retention_rows(context, trials),
         "curves": [row for trial in trials for row in curve(context, trial)],
         "timing": {**timing, "total": sum(timing.values())},

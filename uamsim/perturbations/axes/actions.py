@@ -23,6 +23,23 @@ class ActionPerturbation(Graded):
     layer: ClassVar[Layer] = "actions"
     keeps: ClassVar[str] = "the scene, the physics and what is seen"
 
+    def __init_subclass__(cls) -> None:
+        """Every environment carries what alters actions by itself."""
+        super().__init_subclass__()
+        cls.applies_itself = cls.alter is not ActionPerturbation.alter
+
+    def alter(
+        self, action: Float32[np.ndarray, " A"], rng: np.random.Generator
+    ) -> Float32[np.ndarray, " A"]:
+        """What one of a user's own makes of an action; those here are done by ``ActionChannel``.
+
+        Args:
+            action: as it arrives.
+            rng: the episode's for this type.
+        """
+        del rng
+        return action
+
 
 @register
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +87,7 @@ class ActionChannel:
         self._rng = stream(seed, ActionNoise())
         self._noise = np.zeros_like(noise)
         self._step = 0
+        self._own = [(p, stream(seed, p)) for p in active.values() if p.applies_itself]
 
     def step(self, action: Float32[np.ndarray, " A"]) -> Float32[np.ndarray, " A"]:
         """What is carried out in the control step in which an action was given."""
@@ -81,4 +99,6 @@ class ActionChannel:
                 self._noise = draw * self._scale
             self._step += 1
             action = action + self._noise
+        for perturbation, rng in self._own:
+            action = perturbation.alter(action.copy(), rng)
         return action

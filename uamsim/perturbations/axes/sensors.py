@@ -35,6 +35,23 @@ class SensorPerturbation(Graded):
     layer: ClassVar[Layer] = "sensors"
     keeps: ClassVar[str] = "the scene and the physics"
 
+    def __init_subclass__(cls) -> None:
+        """Every environment carries what alters pictures by itself."""
+        super().__init_subclass__()
+        cls.applies_itself = cls.alter is not SensorPerturbation.alter
+
+    def alter(
+        self, picture: UInt8[np.ndarray, "H W 3"], rng: np.random.Generator
+    ) -> UInt8[np.ndarray, "H W 3"]:
+        """What one of a user's own makes of a picture; those here are done by ``Sensors``.
+
+        Args:
+            picture: what the camera would give; it may be changed in place.
+            rng: the episode's for this type, this camera and this control step.
+        """
+        del rng
+        return picture
+
 
 @register
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +114,11 @@ class Sensors:
         self._drop_rng = stream(seed, DroppedFrames())
         self._shown = [0]
         """Control step -> the step whose frame the cameras last delivered."""
+        self._own = [
+            (p, int(stream(seed, p).integers(2**62)))
+            for p in active.values()
+            if p.applies_itself and not p.is_identity
+        ]
         self.looks_back = self.lag > 0 or self._dropped > 0
 
     def proprio_step(self, step: int) -> int:
@@ -138,8 +160,17 @@ class Sensors:
             step: the control step that the picture shows.
             size: (H, W) of what the camera gives.
         """
-        if not self._blur and not self._noise:
-            return picture
+        if self._blur or self._noise:
+            picture = self._degraded(picture, camera, step, size)
+        for perturbation, seed in self._own:
+            rng = np.random.default_rng([seed, zlib.crc32(camera.encode()), step])
+            picture = perturbation.alter(picture.copy(), rng)
+        return picture
+
+    def _degraded(
+        self, picture: np.ndarray, camera: str, step: int, size: tuple[int, int]
+    ) -> np.ndarray:
+        """Blurred and with noise."""
         height, width = size
         cv2 = _opencv()
         if self._blur:
