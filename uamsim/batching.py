@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float32
@@ -42,8 +42,8 @@ class Answer:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Request:
     item: PolicyInput
-    key: Hashable
     future: "asyncio.Future[Answer]"
+    key: Hashable = None
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     asked: float = field(default_factory=time.perf_counter)
 
@@ -98,7 +98,6 @@ class Batcher:
         """
         request = _Request(
             item=item,
-            key=batch_key(self._policy, item),
             future=asyncio.get_running_loop().create_future(),
         )
         self._queue.put(request)
@@ -143,9 +142,14 @@ class Batcher:
             request = self._queue.get(timeout is None or timeout > 0, timeout)
         except queue.Empty:
             return False
-        if request is not None:
-            self._waiting.append(request)
-        return request is not None
+        if request is None:
+            return False
+        try:
+            # Here and not where it is asked: a policy may count tokens for its key.
+            self._waiting.append(replace(request, key=batch_key(self._policy, request.item)))
+        except Exception as error:
+            request.settle(self._explain(error))
+        return True
 
     def _run(self, batch: list[_Request]) -> None:
         started = time.perf_counter()

@@ -51,6 +51,17 @@ def test_tokenizer_round_trips_any_text(text: str) -> None:
     assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
 
 
+def test_what_a_tokenizer_keeps_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = Tokenizer.train(["press the button"], 300)
+    monkeypatch.setattr("uamsim.models.tokenizer.MAX_CACHED_TOKENS", 3000)
+    whole = tokenizer.encode("x" * 5000)
+    assert (len(whole), tokenizer._cache) == (5001, {})
+    for number in range(500):
+        tokenizer.encode(f"a sentence that comes once, {number}")
+        assert sum(map(len, tokenizer._cache.values())) <= 3000 + 256
+    assert tokenizer.encode("press the button") is tokenizer.encode("press the button")
+
+
 def test_tokenizer_saves_and_loads(tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     TOKENIZER.save(path)

@@ -309,6 +309,41 @@ def test_a_port_in_use_is_named(noisy: tuple[ReachPolicy, str]):
         pass
 
 
+class SlowKey(ReachPolicy):
+    """Counts tokens until it is told to stop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counted = threading.Event()
+
+    def batch_key(self, item: PolicyInput) -> int:
+        assert self.counted.wait(20)
+        return len(item.instruction)
+
+
+def test_the_loop_stays_free_while_tokens_are_counted():
+    policy = SlowKey()
+    with serving(policy, CONFIG) as uri, client(uri) as busy:
+        busy.send(request())
+        with client(uri) as other:
+            assert other.metadata["name"] == "reach"  # type: ignore[attr-defined]
+        policy.counted.set()
+        answer = busy.recv(timeout=20)
+        assert isinstance(answer, bytes)
+        assert set(decode(answer)) == {"actions", "server_timing"}
+
+
+def test_a_long_prompt_is_refused_before_it_is_read():
+    policy = SlowKey()
+    policy.counted.set()
+    with serving(policy, CONFIG) as uri, client(uri) as connection:
+        answer = ask(connection, request(prompt="按" * 200))
+        assert answer.startswith("prompt: expected at most 256 bytes, got 600")
+        assert "actions" in ask(connection, request(prompt="touch red " * 25))
+    with serving(policy, replace(CONFIG, max_prompt_bytes=600)) as uri, client(uri) as connection:
+        assert "actions" in ask(connection, request(prompt="按" * 200))
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"batch_size": 0}, {"max_wait_s": -1.0}, {"port": 70_000}, {"max_message_bytes": 0}],

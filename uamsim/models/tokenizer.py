@@ -17,6 +17,10 @@ from uamsim.errors import CheckpointError, ConfigError
 
 SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<image>", "<answer>")
 PAD, BOS, EOS, IMAGE, ANSWER = range(len(SPECIAL_TOKENS))
+MAX_CACHED_TOKENS = 2_000_000
+"""Of all texts whose ids are kept at hand, less than 100 MB; past it they are forgotten."""
+LONGEST_CACHED = 256
+"""Tokens of a text that is kept; a longer one is no sentence that comes again."""
 
 
 class Tokenizer:
@@ -39,6 +43,7 @@ class Tokenizer:
     def __init__(self, bpe: tokenizers.Tokenizer) -> None:
         self._bpe = bpe
         self._cache: dict[str, tuple[int, ...]] = {}
+        self._num_cached = 0
 
     @classmethod
     def train(cls, texts: Iterable[str], vocab_size: int = 512) -> "Tokenizer":
@@ -71,12 +76,18 @@ class Tokenizer:
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Token ids of ``text``, without special tokens."""
-        ids = self._cache.get(text)
-        if ids is None:
-            # A leading space makes a word the same tokens wherever it stands.
-            ids = tuple(i + len(SPECIAL_TOKENS) for i in self._bpe.encode(" " + text).ids)
-            if len(self._cache) < 100_000:
-                self._cache[text] = ids
+        return self._cache.get(text) or self._remember(text, self._encode(text))
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        # A leading space makes a word the same tokens wherever it stands.
+        return tuple(i + len(SPECIAL_TOKENS) for i in self._bpe.encode(" " + text).ids)
+
+    def _remember(self, text: str, ids: tuple[int, ...]) -> tuple[int, ...]:
+        if len(ids) <= LONGEST_CACHED:
+            if self._num_cached > MAX_CACHED_TOKENS:
+                self._cache, self._num_cached = {}, 0
+            self._cache[text] = ids
+            self._num_cached += len(ids)
         return ids
 
     def encode_prompt(self, text: str) -> tuple[int, ...]:
@@ -218,14 +229,8 @@ class PretrainedTokenizer(Tokenizer):
         """One more than the largest id."""
         return self._vocab_size
 
-    def encode(self, text: str) -> tuple[int, ...]:
-        """Token ids of ``text``, without special tokens."""
-        ids = self._cache.get(text)
-        if ids is None:
-            ids = tuple(self._bpe.encode(text, add_special_tokens=False).ids)
-            if len(self._cache) < 100_000:
-                self._cache[text] = ids
-        return ids
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self._bpe.encode(text, add_special_tokens=False).ids)
 
     def encode_prompt(self, text: str) -> tuple[int, ...]:
         """A question in its template, up to where its answer begins."""

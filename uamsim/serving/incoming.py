@@ -31,6 +31,7 @@ from uamsim.contract import Observation, PolicyInput, PolicySpec
 from uamsim.errors import ConfigError, ProtocolError, ShapeError
 
 MAX_DEPTH = 8
+MAX_PROMPT_BYTES = 256
 DEFAULT_SEED = 0
 
 
@@ -44,6 +45,8 @@ class RequestReader:
         resize: scale pictures of another size, keeping their shape, with black borders;
             otherwise they are refused.
         default_prompt: the instruction of requests without one; otherwise they are refused.
+        max_prompt_bytes: longer instructions are refused, in UTF-8. A token is at least one byte,
+            so this bounds what an instruction costs without counting its tokens.
 
     Raises:
         ConfigError: an alias of something that the policy does not take.
@@ -56,8 +59,9 @@ class RequestReader:
         aliases: Mapping[str, str] | None = None,
         resize: bool = False,
         default_prompt: str | None = None,
+        max_prompt_bytes: int = MAX_PROMPT_BYTES,
     ) -> None:
-        self.spec = spec
+        self.spec, self._max_prompt_bytes = spec, max_prompt_bytes
         self._resize, self._default_prompt = resize, default_prompt
         self._names = _known_keys(spec)
         targets = set(self._names.values())
@@ -106,10 +110,20 @@ class RequestReader:
             found.setdefault("prompt", ("prompt", self._default_prompt))
         return PolicyInput(
             observation=observation,
-            instruction=_text(get("prompt")),
+            instruction=self._prompt(get("prompt")),
             seed=_count("seed", found["seed"][1]) if "seed" in found else DEFAULT_SEED,
             step=_count("step", found["step"][1]) if "step" in found else default_step,
         )
+
+    def _prompt(self, value: Any) -> str:
+        text = _text(value)
+        size = len(text.encode())
+        if size > self._max_prompt_bytes:
+            raise ProtocolError(
+                f"prompt: expected at most {self._max_prompt_bytes} bytes, got {size}. Send a "
+                "shorter instruction, or start the server with a larger --max-prompt-bytes."
+            )
+        return text
 
     def _picture(self, name: str, value: Any) -> UInt8[np.ndarray, "H W 3"]:
         height, width = self.spec.image_size

@@ -26,7 +26,7 @@ from websockets.http11 import Request, Response
 from uamsim.batching import Batcher
 from uamsim.contract import Policy
 from uamsim.errors import ConfigError, PolicyServerError, ProtocolError, UamsimError
-from uamsim.serving.incoming import RequestReader
+from uamsim.serving.incoming import MAX_PROMPT_BYTES, RequestReader
 from uamsim.serving.protocol import decode, encode
 
 LOGGER = logging.getLogger("uamsim.serving")
@@ -42,6 +42,8 @@ class ServeConfig:
         batch_size: inputs of every call of the policy, padded where fewer ask.
         max_wait_s: longest time that a request waits for others to share its call.
         max_message_bytes: longer requests are refused, and their connection closed.
+        max_prompt_bytes: longer instructions are refused, in UTF-8; the time that one takes grows
+            with its square, and others wait for it.
         grace_s: how long requests in progress may take when the server stops.
         resize: scale pictures of another size; otherwise they are refused.
         default_prompt: the instruction of requests that bring none; otherwise they are refused.
@@ -53,13 +55,15 @@ class ServeConfig:
     batch_size: int = 8
     max_wait_s: float = 0.005
     max_message_bytes: int = 8 * 2**20
+    max_prompt_bytes: int = MAX_PROMPT_BYTES
     grace_s: float = 10.0
     resize: bool = False
     default_prompt: str | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, least in (("batch_size", 1), ("max_message_bytes", 1), ("port", 0)):
+        leasts = {"batch_size": 1, "max_message_bytes": 1, "max_prompt_bytes": 1, "port": 0}
+        for name, least in leasts.items():
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}.")
         for name in ("max_wait_s", "grace_s"):
@@ -91,6 +95,7 @@ class PolicyServer:
             aliases=config.aliases,
             resize=config.resize,
             default_prompt=config.default_prompt,
+            max_prompt_bytes=config.max_prompt_bytes,
         )
         self._idle: set[ServerConnection] = set()
         self._busy: set[ServerConnection] = set()
