@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from uamsim.cli import VERBS, main, serve
 from uamsim.runtime import MALLOC_ENV, default_root, process_environment
+from uamsim.serving.refs import load_policy
 
 PROGRAM = """
 import json, os, sys
@@ -46,3 +48,24 @@ def test_the_cache_is_where_caches_are(monkeypatch: pytest.MonkeyPatch):
     assert default_root() == Path("/caches/uamsim")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert default_root() == Path.home() / ".cache" / "uamsim"
+
+
+@pytest.mark.parametrize("verb", list(VERBS))
+def test_every_verb_starts_with_the_environment(monkeypatch: pytest.MonkeyPatch, verb: str):
+    seen = []
+    monkeypatch.setattr("uamsim.runtime.ensure_process_environment", lambda: seen.append(verb))
+    monkeypatch.setattr("importlib.import_module", lambda module: seen.append(module))
+    monkeypatch.setattr(sys, "argv", ["uamsim", verb])
+    with pytest.raises(AttributeError):
+        main()
+    assert seen == [verb, VERBS[verb][0].partition(":")[0]]
+
+
+def test_whoever_loads_a_policy_sets_its_threads(monkeypatch: pytest.MonkeyPatch):
+    set_to = []
+    monkeypatch.setattr("torch.set_num_threads", set_to.append)
+    monkeypatch.setattr("uamsim.serving.policy.VLAPolicy", lambda *_, **__: set_to.append("loaded"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    load_policy(Path("none"))
+    serve.load(serve.Command(policy="none", threads=3))
+    assert set_to == [1, "loaded", 3, "loaded"]

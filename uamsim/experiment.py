@@ -5,4 +5,5 @@ import sys
 from uamsim.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main(["experiment", *sys.argv[1:]]))
+    sys.argv.insert(1, "experiment")
+    sys.exit(main())

@@ -3,6 +3,7 @@
 glibc reads these variables once, when a process starts. Without them, training a small model on
 CPU spends most of its time in page faults of malloc: a forward pass took 3.1 s instead of 0.95 s.
 One thread a process, because two single-thread jobs beat one job on two threads.
+``uamsim.cli.main`` sees to the environment of every verb, ``limit_threads`` to PyTorch's own count.
 """
 
 import os
@@ -41,6 +42,21 @@ def ensure_process_environment(argv: Sequence[str] | None = None) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(sys.executable, [sys.executable, *command[1:]], {**os.environ, **missing})
+
+
+def limit_threads(count: int = 1) -> None:
+    """Sets PyTorch's CPU threads in this process; every verb that computes with it calls this.
+
+    PyTorch would take one a core, which is many times slower where other processes have the cores
+    as well, and the last bits of a sum depend on how many there are. So trials and episodes have
+    one, whatever the machine is and whatever ``OMP_NUM_THREADS`` says.
+
+    Args:
+        count: where somebody asked for more: ``uamsim serve --threads``, a measurement of latency.
+    """
+    import torch
+
+    torch.set_num_threads(count)
 
 
 def default_root() -> Path:

@@ -43,7 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"uamsim {__version__}")
         return 0
     from uamsim.errors import UamsimError, UnknownNameError
+    from uamsim.runtime import ensure_process_environment
 
+    if argv is None:
+        # Before anything large is imported: the allocator reads its settings when a process starts.
+        ensure_process_environment()
     verb, rest = words[0], words[1:]
     if verb not in VERBS:
         print(UnknownNameError("verb", verb, VERBS), file=sys.stderr)

@@ -184,10 +184,6 @@ def _time(spec: "LatencySpec", options: Options, words: Sequence[str]) -> int:
 
 
 def _run(spec: "ExperimentSpec", options: Options, words: Sequence[str]) -> int:
-    from uamsim.runtime import ensure_process_environment
-
-    # Before anything large is imported: the allocator reads its settings when a process starts.
-    ensure_process_environment()
     from uamsim.orchestration.experiment.pipeline import RunOptions, run_experiment
     from uamsim.orchestration.runners.names import make_runner
 

@@ -26,12 +26,14 @@ class Command:
     Attributes:
         policy: a checkpoint (.safetensors), or "random".
         device: where a checkpoint runs.
+        threads: CPU threads of the policy; on a machine with other work, more of them are slower.
         serve: the server.
         random: what the random policy claims to need.
     """
 
     policy: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT|random")]
     device: str = "cpu"
+    threads: int = 1
     serve: Annotated[ServeConfig, tyro.conf.arg(name="")] = field(default_factory=ServeConfig)
     random: PolicySpec = field(
         default_factory=lambda: PolicySpec(
@@ -95,7 +97,7 @@ def load(command: Command) -> Policy:
     """The policy that the command names.
 
     Raises:
-        ConfigError: it names a privileged policy.
+        ConfigError: it names a privileged policy, or no thread is left for one.
         CheckpointError: no policy is there.
     """
     if command.policy == "random":
@@ -107,6 +109,8 @@ def load(command: Command) -> Policy:
             "an expert reads the simulator's state, which no client sends; serve a checkpoint or "
             "random."
         )
+    from uamsim.runtime import limit_threads
     from uamsim.serving.policy import VLAPolicy
 
+    limit_threads(command.threads)
     return VLAPolicy(Path(command.policy), device=command.device)

@@ -23,6 +23,7 @@ from uamsim.orchestration.latency_spec import BASELINE, LatencySpec
 from uamsim.orchestration.runs.folder import versions
 from uamsim.orchestration.runs.progress import progress_bar
 from uamsim.reporting import paper
+from uamsim.runtime import limit_threads
 from uamsim.storage import write_json
 
 
@@ -103,7 +104,7 @@ def measure(spec: LatencySpec) -> list[LatencyRow]:
     if spec.device.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError("device is 'cuda', but PyTorch sees no GPU here; expected device 'cpu'.")
     before = torch.get_num_threads()
-    torch.set_num_threads(spec.threads)
+    limit_threads(spec.threads)
     try:
         calls = {variant: Call(spec, spec.model(variant)) for variant in spec.variants}
         times: dict[str, list[float]] = {variant: [] for variant in calls}
@@ -117,7 +118,7 @@ def measure(spec: LatencySpec) -> list[LatencyRow]:
                         times[variant].append(1000 * seconds)
                 bar((turn + 1) * len(calls), total)
     finally:
-        torch.set_num_threads(before)
+        limit_threads(before)
     base = np.array(times[BASELINE])
     printed = paper.table_4()
     return [

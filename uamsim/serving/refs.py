@@ -15,6 +15,7 @@ from jaxtyping import Float32
 from uamsim import plugins
 from uamsim.contract import PLACE, PolicyInput, PolicySpec, batch_key, canonical_json
 from uamsim.errors import CheckpointError, ConfigError, PolicyError, UamsimError
+from uamsim.runtime import limit_threads
 from uamsim.storage import sha256
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def load_policy(
     device: str = "cpu",
     checkpoint_hash: str = "",
 ) -> "VLAPolicy":
-    """A checkpoint's policy, loaded once in a process.
+    """A checkpoint's policy, loaded once in a process, which has one thread from then on.
 
     A checkpoint that was written anew is loaded anew; the ``MAX_LOADED`` last used are kept.
 
@@ -95,6 +96,7 @@ def load_policy(
                 f"begins with {checkpoint_hash}. It was written to meanwhile; run the same command "
                 "again."
             )
+        limit_threads()
         policy = VLAPolicy(checkpoint, e_sem_from=e_sem_from, device=device)
     _LOADED[key] = policy
     while len(_LOADED) > MAX_LOADED:

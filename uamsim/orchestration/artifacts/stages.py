@@ -19,6 +19,7 @@ from uamsim.orchestration.artifacts.store import ArtifactStore, Recipe
 from uamsim.orchestration.jsonable import to_json
 from uamsim.orchestration.runs.progress import Report
 from uamsim.orchestration.spec import ExperimentSpec
+from uamsim.runtime import limit_threads
 from uamsim.storage import write_json
 
 MODEL_FILE = "model.safetensors"
@@ -242,9 +243,7 @@ def make(plan: Plan, kind: str, workers: int, report: Report) -> Path:
             _import(plan.spec, kind, folder)
             return
         if kind in _REMADE:
-            import torch
-
-            torch.set_num_threads(1)
+            limit_threads()
         MAKERS[kind](plan, folder, workers, report)
 
     return plan.store.get_or_make(plan.recipes[kind], fill, remakable=kind in _REMADE)

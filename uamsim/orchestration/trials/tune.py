@@ -29,13 +29,12 @@ def run_trial(context: TrialContext, trial: TrialSpec, report: Report) -> dict[s
     """
     if done := load_done(context, trial):
         return done
-    import torch
-
     from uamsim.orchestration.trials import measuring
+    from uamsim.runtime import limit_threads
     from uamsim.storage import sha256
     from uamsim.training.ranks import Ranks
 
-    torch.set_num_threads(1)
+    limit_threads()
     started = time.time()
     folder = context.folder(trial)
     first = Ranks.current().is_first
