@@ -19,6 +19,8 @@ def check_page(page, *, media):
     assert "@import" not in page
     assert "currentColor" in page
     assert len(ids(page)) == len(set(ids(page)))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids(page))
+    assert page.index('id="rows-rows"') > page.index('href="#rows-rows"')
     assert ("data:video/mp4;base64," in page) is media
     assert ("红色" in page) is media
 
@@ -39,6 +41,15 @@ def test_figures_are_files_of_their_own(whole_report):
     assert {"sweep", "tradeoff", "training", "ood_unfrozen", "ood_frozen"} <= names
     for path in paths:
         ET.parse(path)
+
+
+def test_claims_that_were_not_run_are_folded_away(make_results, write_run):
+    page = build_report(
+        write_run(make_results(variants=("uam",), splits=("in_domain",)))
+    ).read_text("utf-8")
+    first, folded = page.split("claims that this run did not test")
+    assert first.count('<span class="chip not run">') == 1
+    assert folded.count('<span class="chip not run">') > 10
 
 
 def test_markdown_points_to_files_that_exist(whole_report):

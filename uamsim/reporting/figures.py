@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MultipleLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from uamsim.contract import IN_DOMAIN
 from uamsim.reporting.comparisons import Policy
@@ -19,7 +18,8 @@ from uamsim.reporting.labels import (
     VARIANT_MARKERS,
 )
 from uamsim.reporting.results import Results, pool
-from uamsim.reporting.svg import INK, style
+from uamsim.reporting.svg import INK, error_bars, new_figure, percent_axis, style
+from uamsim.reporting.tradeoff import tradeoff
 from uamsim.statistics import Estimate
 
 _LACKING = {"blind": ("o", -0.28), "deaf": ("^", 0.0), "shuffled": ("s", 0.28)}
@@ -27,6 +27,15 @@ _LACKING = {"blind": ("o", -0.28), "deaf": ("^", 0.0), "shuffled": ("s", 0.28)}
 bar, in bar widths."""
 
 Drawing = Callable[[Results], Figure | None]
+SOURCES = {
+    "sweep": ("rows",),
+    "tradeoff": ("rows", "retention"),
+    "training": ("curves",),
+    "ood": ("rows",),
+}
+"""Figure, or what its name begins with -> the parts of results.json that it draws."""
+PROBE = "restored"
+"""The mode that is a row of a table alone: E_act was never trained with that E_sem."""
 
 
 def figures(results: Results) -> dict[str, Figure]:
@@ -34,8 +43,9 @@ def figures(results: Results) -> dict[str, Figure]:
     drawings: dict[str, Drawing] = {
         "sweep": sweep,
         "tradeoff": tradeoff,
+        "tradeoff_narrow": lambda results: tradeoff(results, narrow=True),
         "training": training,
-        **{f"ood_{mode}": _ood_drawing(mode) for mode in results.modes},
+        **{f"ood_{mode}": _ood_drawing(mode) for mode in results.modes if mode != PROBE},
     }
     drawn = {}
     for name, draw in drawings.items():
@@ -44,25 +54,6 @@ def figures(results: Results) -> dict[str, Figure]:
         if figure is not None:
             drawn[name] = figure
     return drawn
-
-
-def _figure(width: float, height: float) -> Figure:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _percent_axis(axes: Axes, *, axis: str = "y") -> None:
-    which = axes.yaxis if axis == "y" else axes.xaxis
-    which.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
-    which.set_major_locator(MultipleLocator(0.2))
-
-
-def _errors(estimate: Estimate) -> list[list[float]] | None:
-    if not estimate.is_bounded:
-        return None
-    below, above = estimate.value - estimate.ci_low, estimate.ci_high - estimate.value
-    return [[max(0.0, below)], [max(0.0, above)]]
 
 
 def _bar(axes: Axes, x: float, width: float, estimate: Estimate, colour: str, hatch: str) -> None:
@@ -76,7 +67,7 @@ def _bar(axes: Axes, x: float, width: float, estimate: Estimate, colour: str, ha
         alpha=0.85,
         hatch=hatch,
     )
-    errors = _errors(estimate)
+    errors = error_bars(estimate)
     if errors is not None:
         axes.errorbar(x, estimate.value, yerr=errors, color=INK, capsize=2, linewidth=1)
 
@@ -93,21 +84,20 @@ def sweep(results: Results) -> Figure | None:
     panels = [("In-domain", [IN_DOMAIN])]
     if results.ood_splits:
         panels.append(("Out of distribution, all splits pooled", results.ood_splits))
-    if not any(
-        results.rows(v, m, s) for _, s in panels for v in results.variants for m in results.modes
-    ):
+    modes = [mode for mode in results.modes if mode != PROBE]
+    if not any(results.rows(v, m, s) for _, s in panels for v in results.variants for m in modes):
         return None
     colours = results.variant_colours
-    figure = _figure(10, 3.1 * len(panels))
+    figure = new_figure(10, 3.1 * len(panels))
     for axes, (title, splits) in zip(
         np.atleast_1d(figure.subplots(len(panels), 1)), panels, strict=True
     ):
-        width = 0.8 / len(results.modes)
+        width = 0.8 / len(modes)
         for i, variant in enumerate(results.variants):
-            for j, mode in enumerate(results.modes):
+            for j, mode in enumerate(modes):
                 estimate = results.success(variant, mode, splits)
                 if estimate is not None:
-                    x = i + (j - (len(results.modes) - 1) / 2) * width
+                    x = i + (j - (len(modes) - 1) / 2) * width
                     _bar(axes, x, width * 0.9, estimate, colours[variant], MODE_HATCHES[mode])
                     _mark_controls(axes, results, splits, (x, width), (variant, mode))
         axes.set_title(title, loc="left")
@@ -119,15 +109,15 @@ def sweep(results: Results) -> Figure | None:
         axes.set_ylim(0, 1.02)
         axes.set_ylabel("success")
         axes.grid(visible=False, axis="x")
-        _percent_axis(axes)
+        percent_axis(axes)
         _mark_random(axes, results, splits, -0.5, len(results.variants) - 0.5)
     handles = [
         Patch(
             facecolor="#b0b0b0", edgecolor=INK, linewidth=0.6, hatch=MODE_HATCHES[m],
             label=MODE_TITLES[m],
         )
-        for m in results.modes
-    ] + _control_handles(results, results.modes)  # fmt: skip
+        for m in modes
+    ] + _control_handles(results, modes)  # fmt: skip
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return figure
 
@@ -178,99 +168,6 @@ def _control_handles(results: Results, modes: Sequence[str]) -> list[Artist]:
     return handles
 
 
-KEEPING = ("frozen", "restored")
-"""Modes in which S stays S₀ by construction."""
-
-
-def tradeoff(results: Results) -> Figure | None:
-    """Success against retention: one point a variant and mode.
-
-    Where E_sem is frozen or put back nothing is forgotten, so those points form strips of their
-    own beside the plane.
-    """
-    strips = [
-        m
-        for m in results.modes
-        if m in KEEPING and any(results.success(v, m) for v in results.variants)
-    ]
-    points = {
-        (v, m): (success, kept)
-        for v in results.variants
-        for m in results.modes
-        if m not in KEEPING
-        and (success := results.success(v, m)) is not None
-        and (kept := results.retained(v, m, "delta")) is not None
-    }
-    if not points:
-        return None
-    colours = results.variant_colours
-    figure = _figure(10, 4.6)
-    ratios = [3.2] + [1.3] * len(strips)
-    panels = np.atleast_1d(figure.subplots(1, 1 + len(strips), sharey=True, width_ratios=ratios))
-    plane: Axes = panels[0]
-    for (variant, mode), (success, delta) in points.items():
-        i, flipped = results.variants.index(variant), _errors(delta)
-        if mode != "unfrozen":
-            plane.annotate(
-                mode,
-                (1 - delta.value, success.value),
-                (8, 4),
-                textcoords="offset points",
-                color=colours[variant],
-                fontsize=8,
-            )
-        plane.errorbar(
-            1 - delta.value,
-            success.value,
-            xerr=None if flipped is None else flipped[::-1],
-            yerr=_errors(success),
-            fmt=VARIANT_MARKERS[i % len(VARIANT_MARKERS)],
-            color=colours[variant],
-            markersize=9,
-            capsize=2,
-            linewidth=1.2,
-        )
-    left = min(1 - e.value for _, e in points.values())
-    plane.set_xlim(max(-0.02, min(left - 0.15, 0.8)), 1.03)
-    plane.axvline(1, color=INK, linewidth=0.8, linestyle=":")
-    plane.set_xlabel("share of S kept after tuning, S / S₀ = 1 − Δ   →  better")
-    plane.set_ylabel("in-domain success   →  better")
-    plane.set_title("E_sem trained", loc="left")
-    plane.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
-    _percent_axis(plane)
-    plane.set_ylim(-0.02, 1.04)
-    for axes, mode in zip(panels[1:], strips, strict=True):
-        _strip(axes, results, mode, colours)
-    handles = [
-        Line2D([], [], linestyle="", marker=VARIANT_MARKERS[i % len(VARIANT_MARKERS)],
-                         color=colours[v], markersize=8, label=results.variant_title(v))
-        for i, v in enumerate(results.variants)
-    ]  # fmt: skip
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
-    return figure
-
-
-def _strip(axes: Axes, results: Results, mode: str, colours: dict[str, str]) -> None:
-    for i, variant in enumerate(results.variants):
-        success = results.success(variant, mode)
-        if success is None:
-            continue
-        axes.errorbar(
-            i,
-            success.value,
-            yerr=_errors(success),
-            fmt=VARIANT_MARKERS[i % len(VARIANT_MARKERS)],
-            color=colours[variant],
-            markersize=8,
-            capsize=2,
-            linewidth=1.2,
-        )
-    axes.set_title(MODE_TITLES[mode], loc="left")
-    axes.set_xlim(-0.7, len(results.variants) - 0.3)
-    axes.set_xticks([])
-    axes.set_xlabel("S = S₀")
-
-
 def training(results: Results) -> Figure | None:
     """S against success along training, so that variants compare at matched success."""
     curves = {
@@ -281,7 +178,7 @@ def training(results: Results) -> Figure | None:
     if not curves:
         return None
     colours = results.variant_colours
-    figure = _figure(10, 4.6)
+    figure = new_figure(10, 4.6)
     axes = figure.subplots()
     for variant, runs in curves.items():
         i = results.variants.index(variant)
@@ -341,7 +238,7 @@ def ood(results: Results, mode: str) -> Figure | None:
     colours = results.variant_colours
     half = (len(results.splits) + 1) // 2
     lines = [results.splits[:half], results.splits[half:]] if half > 2 else [results.splits]
-    figure = _figure(10, 2.7 * len(lines))
+    figure = new_figure(10, 2.7 * len(lines))
     width = 0.86 / len(shown)
     for axes, splits in zip(np.atleast_1d(figure.subplots(len(lines), 1)), lines, strict=True):
         for i, split in enumerate(splits):
@@ -357,7 +254,7 @@ def ood(results: Results, mode: str) -> Figure | None:
         axes.set_ylim(0, 1.02)
         axes.set_ylabel("success")
         axes.grid(visible=False, axis="x")
-        _percent_axis(axes)
+        percent_axis(axes)
     handles: list[Artist] = [
         Patch(color=colours[v], alpha=0.85, label=results.variant_title(v)) for v in shown
     ]

@@ -1,10 +1,12 @@
-"""What the generator knows that gen_init (3a) and uam (3b) start from."""
+"""What the generator knows that some variants start from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from uamsim.reporting.labels import interval_text
 from uamsim.reporting.results import Results
 from uamsim.reporting.tables import Table
+from uamsim.statistics import rate
 
 
 def fails_gate(results: Results) -> bool:
@@ -25,7 +27,7 @@ def gate_verdict(results: Results) -> str:
     more = f", and {len(failed) - 3} more" if len(failed) > 3 else ""
     return (
         f"The generator fails {len(failed)} of {len(gate['checks'])} checks ({worst}{more}), so "
-        "claims about gen_init (3a) and uam (3b) are not tested here, whatever their numbers are."
+        "claims about variants that start from it are not tested here, whatever their numbers are."
     )
 
 
@@ -41,7 +43,24 @@ def gate_table(results: Results) -> Table:
         ]
         for check in gate["checks"]
     ]
-    return Table(head=["what", "measured", "needed", "passed"], rows=rows)
+    return Table(head=["what", "measured", "needed", "passed"], rows=rows, source=("gate",))
+
+
+def goal_verdict(goals: Sequence[Mapping[str, Any]]) -> str:
+    """How many predicted goals are right, in a sentence; empty where nobody looked.
+
+    Args:
+        goals: of ``media``.
+    """
+    judged = [goal for goal in goals if goal.get("right") is not None]
+    if not judged:
+        return ""
+    right = rate(sum(goal["right"] for goal in judged), len(judged)).estimate
+    return (
+        f"{sum(goal['right'] for goal in judged)} of {len(judged)} are right "
+        f"({interval_text(right)}; guessing gives 50%): the picture that is predicted for the "
+        "instruction is nearer to the true one than the picture for another instruction."
+    )
 
 
 def _text(check: Mapping[str, Any]) -> str:

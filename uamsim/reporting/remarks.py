@@ -35,8 +35,8 @@ def control_remarks(
     for row in (row for row in rows if row["task"] is None):
         of = ("policy", "reference", "split")
         tasks = [r for r in rows if r["task"] and all(r[key] == row[key] for key in of)]
-        open_tasks = [task for task in tasks if not _is_beaten(task)]
-        if not (warnings_only and _is_beaten(row)):
+        open_tasks = [task for task in tasks if not is_beaten(task)]
+        if not (warnings_only and is_beaten(row)):
             remarks.append(_sentence(row, title(row["reference"])) + _in_tasks(open_tasks, tasks))
     return remarks
 
@@ -49,12 +49,13 @@ def not_applicable_remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _is_beaten(row: Mapping[str, Any]) -> bool:
+def is_beaten(row: Mapping[str, Any]) -> bool:
+    """Whether a policy does better than its control, a row of ``comparisons``."""
     return row["p_value"] < ALPHA and row["difference"] < 0
 
 
 def _sentence(row: Mapping[str, Any], policy: str) -> str:
-    beaten = _is_beaten(row)
+    beaten = is_beaten(row)
     relation = "does better than" if beaten else "cannot be told from"
     if not beaten and row["p_value"] < ALPHA:
         relation = "is worse than"

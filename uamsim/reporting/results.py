@@ -22,6 +22,8 @@ Row = dict[str, Any]
 SCHEMA_VERSION = 2
 """Raised when results.json changes its form; what the schema asks for."""
 MODES: tuple[str, ...] = ("unfrozen", "frozen", "cotrained", "insulated", "restored")
+KEEPING = ("frozen", "restored")
+"""Modes in which S stays S₀ by construction."""
 
 
 def results_schema() -> dict[str, Any]:
@@ -251,6 +253,21 @@ class Results:
         values = [row[field] for row in self.retention(variant, mode)]
         values = [value for value in values if value is not None]
         return over_seeds(values) if values else None
+
+    def kept(self, variant: str, mode: str) -> Estimate | None:
+        """S / S₀ = 1 - Δ, mean over seeds with a t interval."""
+        delta = self.retained(variant, mode, "delta")
+        if delta is None:
+            return None
+        return Estimate(
+            value=1 - delta.value, ci_low=1 - delta.ci_high, ci_high=1 - delta.ci_low, n=delta.n
+        )
+
+    @cached_property
+    def before(self) -> float | None:
+        """S₀, the mean of the rows; None where no retention was measured."""
+        values = [row["S0"] for row in self.raw["retention"]]
+        return sum(values) / len(values) if values else None
 
     @property
     def controls(self) -> list[Row]:

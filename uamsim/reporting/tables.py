@@ -27,18 +27,21 @@ class Table:
         head: column titles.
         rows: cells, as many a row as ``head`` has.
         note: how to read it.
+        source: the parts of results.json that hold the rows behind it.
     """
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str = ""
+    source: Sequence[str] = ()
 
 
 MISSING = "–"
 _VERDICTS = {"first": "worse", "second": "better", "equivalent": "equivalent"}
 
 
-def _rate(estimate: Estimate | None) -> str:
+def rate_cell(estimate: Estimate | None) -> str:
+    """A share with its interval, or the mark of what was not run."""
     return MISSING if estimate is None else interval_text(estimate)
 
 
@@ -55,14 +58,13 @@ def sweep_table(results: Results) -> Table:
     rows = []
     for variant in results.variants:
         row = [results.variant_title(variant), results.variant_summary(variant) or MISSING]
-        row += [_rate(results.success(variant, mode)) for mode in modes]
+        row += [rate_cell(results.success(variant, mode)) for mode in modes]
         row += [
             _value(results.retained(variant, "unfrozen", field))
             for field in ("S", "delta", "S_corrected", "delta_corrected")
         ]
         rows.append(row)
-    before = [row["S0"] for row in results.raw["retention"]]
-    start = f" Before tuning S₀ = {np.mean(before):.2f}." if before else ""
+    start = "" if results.before is None else f" Before tuning S₀ = {results.before:.2f}."
     seeds = len(results.seeds)
     between = (
         "S and Δ are of one training run each and have no interval."
@@ -76,6 +78,7 @@ def sweep_table(results: Results) -> Table:
         note=f"In-domain success, all tasks pooled, with Wilson's 95% interval. {between} S and Δ "
         f"with E_sem unfrozen; corrected means less the blind floor of each skill.{start} "
         + _power_note(results),
+        source=("rows", "retention"),
     )
 
 
@@ -99,12 +102,12 @@ def split_table(results: Results, mode: str) -> Table:
     """Success on every split, tasks pooled, one mode; controls last."""
     rows = []
     for variant in results.variants:
-        cells = [_rate(results.success(variant, mode, [split])) for split in results.splits]
+        cells = [rate_cell(results.success(variant, mode, [split])) for split in results.splits]
         if any(cell != MISSING for cell in cells):
             rows.append([results.variant_title(variant), *cells])
     for name, found in _control_groups(results, mode).items():
         cells = [
-            _rate(pool(of) if (of := [r for r in found if r["split"] == split]) else None)
+            rate_cell(pool(of) if (of := [r for r in found if r["split"] == split]) else None)
             for split in results.splits
         ]
         rows.append([name, *cells])
@@ -112,6 +115,7 @@ def split_table(results: Results, mode: str) -> Table:
         head=["variant", *map(results.split_title, results.splits)],
         rows=rows,
         note="All tasks pooled, 95% intervals.",
+        source=("rows",),
     )
 
 
@@ -137,20 +141,24 @@ def task_table(results: Results) -> Table:
                 [
                     results.variant_title(variant),
                     MODE_TITLES.get(mode, mode),
-                    *(_rate(results.success(variant, mode, task=task)) for task in results.tasks),
+                    *(
+                        rate_cell(results.success(variant, mode, task=task))
+                        for task in results.tasks
+                    ),
                     ", ".join(f"{100 * value:.0f}%" for value in seeds.values()),
                 ]
             )
     for name, found in _control_groups(results, *results.modes).items():
         own = [r for r in found if r["split"] == IN_DOMAIN]
         cells = [
-            _rate(pool(of) if (of := [r for r in own if r["task"] == task]) else None)
+            rate_cell(pool(of) if (of := [r for r in own if r["task"] == task]) else None)
             for task in results.tasks
         ]
         rows.append([name, "control", *cells, MISSING])
     return Table(
         head=["variant", "mode", *map(spoken, results.tasks), "each seed, tasks pooled"],
         rows=rows,
+        source=("rows",),
     )
 
 
@@ -172,6 +180,7 @@ def suite_table(results: Results) -> Table:
         note="Every task has the same weight. The first 95% interval is about these tasks and "
         "other episodes of them; the second, clustered by task, about tasks like these, which a "
         "few of them say little about.",
+        source=("suites",),
     )
 
 
@@ -196,6 +205,7 @@ def comparison_table(results: Results) -> Table:
         "exact test; anytime-valid test at 0.05 with the "
         "pair at which it could have stopped. Each row is a test by itself: of 20 without a "
         "difference one is expected below 0.05.",
+        source=("comparisons",),
     )
 
 
@@ -220,6 +230,7 @@ def chain_table(results: Results) -> Table:
         note="Share of chains with so many tasks done in a row, with Wilson's 95% interval, and "
         "their average number. Published rows were not run here; * marks what that paper's "
         "authors ran themselves, its other rows are copied there from the methods' own papers.",
+        source=("chains", "published"),
     )
 
 
@@ -278,6 +289,7 @@ def skills_table(results: Results) -> Table:
         head=["skill", "blind floor", "before", *map(results.variant_title, kept)],
         rows=rows,
         note="Exact-match score after action tuning with E_sem unfrozen, mean over training seeds.",
+        source=("retention",),
     )
 
 
@@ -349,20 +361,3 @@ def timing_table(results: Results) -> Table:
         rows=[*rows, ["total", duration(timing["total"])]],
         note="Stages that ran side by side add up to more than the total.",
     )
-
-
-def headline(results: Results) -> str:
-    """The main numbers in one or two sentences."""
-    parts = []
-    for variant in ("no_dorsal", "uam"):
-        success = results.success(variant, "unfrozen", [IN_DOMAIN])
-        delta = results.retained(variant, "unfrozen", "delta")
-        if success is None:
-            continue
-        text = f"{results.variant_title(variant)} succeeds on {interval_text(success)} in-domain"
-        if delta is not None:
-            text += f" and loses {interval_text(delta)} of S (Δ)"
-        parts.append(text)
-    if not parts:
-        return "Neither UAM nor its 2-expert baseline was rolled out in-domain in this run."
-    return "; ".join(parts) + ", E_sem unfrozen."

@@ -5,6 +5,8 @@ from uamsim.reporting.labels import MODE_TITLES, interval_text
 from uamsim.reporting.results import Results
 from uamsim.reporting.tables import MISSING, Table
 
+CLAIMS = "embodiment_tax"
+"""The set of claims of the runs that show it."""
 _ORDER = {"frozen": 0, "unfrozen": 1, "cotrained": 2, "insulated": 3}
 
 
@@ -16,7 +18,7 @@ def tax_table(results: Results) -> Table:
         for row in [*results.raw["rows"], *results.raw["retention"]]
         if row["e_sem"] in _ORDER
     )
-    if not any(variant == "mlp_head" for variant, _ in pairs):
+    if CLAIMS not in results.raw["claims"]:
         pairs = {}
     ranked = sorted(pairs, key=lambda p: (_ORDER[p[1]], results.variants.index(p[0])))
     rows = [[*_ours(results, *pair), *_theirs(vlms, *pair)] for pair in ranked]
@@ -37,6 +39,7 @@ def tax_table(results: Results) -> Table:
         "beside the actions. Insulated: questions alone train E_sem, no gradient of the actions "
         f"reaches it. The paper has UAM keep {kept:.2f}% (Table 2, mean of "
         f"{len(paper.retention())} benchmarks) with neither.",
+        source=("rows", "retention"),
     )
 
 

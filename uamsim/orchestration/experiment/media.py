@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import gymnasium as gym
+import numpy as np
+from jaxtyping import UInt8
 
 from uamsim.contract import EpisodeRecord, Observation, PolicyInput
 from uamsim.data.recording import actions_per_frame
@@ -96,14 +98,14 @@ def _relative(context: TrialContext, path: Path) -> str:
 
 
 def _worlds(context: TrialContext) -> list[dict[str, Any]]:
-    """Every camera of every environment, well rendered."""
+    """What policies see of every environment, well rendered."""
     spec, shown = context.spec, []
     for env_id in spec.evaluation.env_ids:
         name = env_id.rpartition("/")[2]
         env = gym.make(
             env_id,
             disable_env_checker=True,
-            cameras=world_of(env_id).views,
+            cameras=spec.policy_spec.cameras,
             image_size=WORLD_SIZE,
             render_profile=world_of(env_id).fine_profile,
         )
@@ -199,7 +201,11 @@ def _attention(context: TrialContext, trial: TrialSpec) -> list[dict[str, Any]]:
 
 
 def _goals(context: TrialContext, trial: TrialSpec) -> list[dict[str, Any]]:
-    """Predicted goals beside where the expert really was, on scenes of the evaluation."""
+    """Predicted goals beside where the expert really was, on scenes of the evaluation.
+
+    A goal is right where the picture predicted for its instruction is nearer to the true one, in
+    mean square difference, than the one predicted for another instruction of the same scene.
+    """
     policy = _policy(context, trial, trial.e_sem).policy
     if trial.e_sem != "unfrozen" or policy.model.prediction is None:
         return []
@@ -215,7 +221,9 @@ def _goals(context: TrialContext, trial: TrialSpec) -> list[dict[str, Any]]:
                 item, true = _expert_chunk(
                     world, seed, chunks=1 + number, horizon=context.spec.model.chunk * stride
                 )
-                predicted = policy.predict_goals([item])
+                other = world.other_instruction(np.random.default_rng(seed))
+                asked = [item] if other is None else [item, replace(item, instruction=other)]
+                predicted = policy.predict_goals(asked)
                 assert predicted is not None
                 task = str(item.info["task"])
                 camera = policy.spec.cameras[0]
@@ -224,7 +232,12 @@ def _goals(context: TrialContext, trial: TrialSpec) -> list[dict[str, Any]]:
                     "true": true["pixels"][camera],
                     "predicted": predicted[0],
                 }
-                entry: dict[str, Any] = {"variant": trial.variant, "task": task}
+                entry: dict[str, Any] = {
+                    "variant": trial.variant,
+                    "task": task,
+                    "instruction": item.instruction,
+                    "right": is_right(predicted, true["pixels"][camera]),
+                }
                 for name, image in pictures.items():
                     path = folder / f"{task}-{seed}-{name}.png"
                     write_png(path, image, min_width=PICTURE_WIDTH)
@@ -233,6 +246,20 @@ def _goals(context: TrialContext, trial: TrialSpec) -> list[dict[str, Any]]:
         finally:
             env.close()
     return shown
+
+
+def is_right(
+    predicted: UInt8[np.ndarray, "N H W 3"], true: UInt8[np.ndarray, "H W 3"]
+) -> bool | None:
+    """Whether the first of some predicted pictures is nearer to the true one than all others.
+
+    Returns:
+        None where there is no other.
+    """
+    if len(predicted) < 2:
+        return None
+    errors = np.square(predicted.astype(np.float32) - true).mean((1, 2, 3))
+    return bool(errors[0] < errors[1:].min())
 
 
 def _expert_chunk(
