@@ -42,6 +42,8 @@ class ActionSizes:
         proprio_names: the same of ``agent_pos``; () takes the action's.
         places: between what each number of a random action lies, None where it stays; () takes
             those of ``RandomPolicy``.
+        hands: the numbers of an action that are where a hand is to be (x, y, z in m), a triple a
+            hand; () where actions are joints or movements.
     """
 
     action_dim: int = ACTION_DIM
@@ -50,6 +52,7 @@ class ActionSizes:
     action_names: tuple[str, ...] = ()
     proprio_names: tuple[str, ...] = ()
     places: tuple[tuple[float, float] | None, ...] = ()
+    hands: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

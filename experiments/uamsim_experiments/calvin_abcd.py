@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from uamsim.orchestration.spec import ExperimentSpec
+from uamsim.orchestration.spec import ExperimentSpec, InterventionConfig
 from uamsim_experiments import dorsal_sweep
 
 TRAINED_IN = ("a", "b", "c")
@@ -34,6 +34,7 @@ def build(scale: str) -> ExperimentSpec:
     return sweep.replace(
         name="calvin_abcd",
         summary=(__doc__ or "").partition("\n")[0],
+        interventions=InterventionConfig(),
         variants=VARIANTS[scale],
         e_sem=("unfrozen",),
         demonstrations=dataclasses.replace(

@@ -1,10 +1,12 @@
 """Table 1 of the UAM paper: what feeds and starts the dorsal expert, and what the VLM keeps."""
 
 from uamsim.orchestration.spec import (
+    INTERVENTIONS,
     PRESETS,
     DemonstrationConfig,
     EvaluationConfig,
     ExperimentSpec,
+    InterventionConfig,
     JointConfig,
     MediaConfig,
     OptimConfig,
@@ -28,6 +30,7 @@ def build(scale: str) -> ExperimentSpec:
 
 
 def _spec(scale: str, model: VLAConfig, **parts: object) -> ExperimentSpec:
+    parts.setdefault("interventions", InterventionConfig(names=tuple(INTERVENTIONS)))
     return ExperimentSpec(
         name="dorsal_sweep",
         scale=scale,
@@ -99,6 +102,7 @@ def _debug() -> ExperimentSpec:
             seed0=EVALUATION_SEED0,
         ),
         media=MediaConfig(videos=1, splits=("in_domain",), goals=1),
+        interventions=InterventionConfig(names=tuple(INTERVENTIONS), aims=2, goal_scenes=2),
     )
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from uamsim.orchestration.spec import ExperimentSpec
+from uamsim.orchestration.spec import ExperimentSpec, InterventionConfig
 from uamsim_experiments import dorsal_sweep
 
 PAIRS = (
@@ -23,6 +23,7 @@ def build(scale: str) -> ExperimentSpec:
     return sweep.replace(
         name="embodiment_tax",
         summary=(__doc__ or "").partition("\n")[0],
+        interventions=InterventionConfig(),
         claims=("embodiment_tax",),
         variants=variants,
         e_sem=("unfrozen", "frozen", "cotrained", "insulated"),

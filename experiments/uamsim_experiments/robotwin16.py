@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from uamsim.orchestration.spec import WORLDS, ExperimentSpec
+from uamsim.orchestration.spec import WORLDS, ExperimentSpec, InterventionConfig
 from uamsim_experiments import dorsal_sweep
 
 QUICK_TASKS = {"debug": ("click_alarmclock",), "tiny": ("click_alarmclock", "turn_switch")}
@@ -44,6 +44,7 @@ def build(scale: str) -> ExperimentSpec:
     return sweep.replace(
         name="robotwin16",
         summary=(__doc__ or "").partition("\n")[0],
+        interventions=InterventionConfig(),
         variants=VARIANTS[scale],
         e_sem=("unfrozen",),
         demonstrations=dataclasses.replace(

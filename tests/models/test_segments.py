@@ -3,9 +3,11 @@ import torch
 from torch.nn.attention.flex_attention import create_block_mask, create_mask
 
 from uamsim.errors import ConfigError
+from uamsim.models.interventions import INTERVENTIONS
+from uamsim.models.sampling import Sampler
 from uamsim.models.segments import PADDING, Layout, additive
 from uamsim.models.wiring import Kind, RopeRule, Segment
-from uamsim.testing.models import micro_vla
+from uamsim.testing.models import make_batch, micro_vla
 
 TABLE: dict[tuple[str, tuple[Kind, ...]], list[str]] = {
     ("no_dorsal", ()): ["V", "VL", "VLS", "VLSA"],
@@ -135,6 +137,44 @@ def test_dense_and_compiled_masks_give_the_same_states(variant: str) -> None:
         compiled = vla.vlm.mot(x, rotary, block).hidden
     for name, states in dense.items():
         torch.testing.assert_close(compiled[name], states, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", list(INTERVENTIONS))
+def test_an_intervention_hides_its_segments_from_the_actions_alone(variant: str, name: str) -> None:
+    vla = micro_vla(variant)
+    goals = vla.prediction.seen if vla.prediction else ()
+    before = vla.layout(3, goals=goals)
+    vla.hidden = INTERVENTIONS[name].hides(vla.config)
+    assert bool(vla.hidden) == (
+        {"hide_e_dor": vla.config.has_dorsal, "hide_goal": vla.config.dynamics}.get(name, True)
+    )
+    after = vla.layout(3, goals=goals)
+    acting, changed = {"S", "A"}, before.dense_mask()[0, 0] != after.dense_mask()[0, 0]
+    for query in after.segments:
+        for key in after.segments:
+            part = changed[before.span(query.kind), before.span(key.kind)]
+            assert part.all() == part.any()
+            assert part.any() == (query.kind in acting and key.kind in vla.hidden)
+
+
+def test_what_is_hidden_has_no_part_in_the_actions() -> None:
+    vla = micro_vla("uam")
+    batch = make_batch(vla)
+    noise = torch.randn(batch.actions.shape, generator=torch.Generator().manual_seed(0))
+    shape = vla.goal_noise_shape
+    assert shape is not None
+
+    def act(name: str, images: torch.Tensor, seed: int) -> torch.Tensor:
+        vla.hidden = INTERVENTIONS[name].hides(vla.config)
+        goal = torch.randn(3, *shape, generator=torch.Generator().manual_seed(seed))
+        texts = batch.instructions
+        return Sampler(vla).sample_actions(images, texts, batch.proprio, noise, goal)
+
+    one, other = batch.images, batch.images.flip(0)
+    assert torch.equal(act("hide_goal", one, 1), act("hide_goal", one, 2))
+    assert not torch.equal(act("hide_goal", one, 1), act("hide_goal", other, 1))
+    assert torch.equal(act("hide_e_dor", one, 1), act("hide_e_dor", one, 2))
+    assert not torch.equal(act("hide_e_sem", one, 1), act("hide_e_sem", one, 2))
 
 
 def test_packed_pairs_are_isolated() -> None:

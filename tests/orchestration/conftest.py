@@ -9,7 +9,7 @@ from uamsim.contract import SKILLS, PolicySpec, Question
 from uamsim.orchestration.artifacts import stages
 from uamsim.orchestration.experiment import media
 from uamsim.orchestration.experiments import build_experiment
-from uamsim.orchestration.spec import DemonstrationConfig, EvaluationConfig
+from uamsim.orchestration.spec import DemonstrationConfig, EvaluationConfig, InterventionConfig
 from uamsim.testing.data import FakeAnswerer
 from uamsim.testing.envs import REACH_ID
 from uamsim.testing.policies import ReachPolicy
@@ -42,6 +42,7 @@ def spec():
         demonstrations=DemonstrationConfig(image_size=SIZE, env_ids=(REACH_ID,)),
         vqa=_resized(full.vqa),
         scene_changes=_resized(full.scene_changes),
+        interventions=InterventionConfig(),
         evaluation=EvaluationConfig(
             env_ids=(REACH_ID,),
             splits=("in_domain", "pinyin"),

@@ -15,6 +15,7 @@ from uamsim.orchestration.artifacts.store import ArtifactStore
 from uamsim.orchestration.experiment.pipeline import RunOptions, run_experiment
 from uamsim.orchestration.runners.inline import InlineRunner
 from uamsim.orchestration.runs.progress import Console
+from uamsim.orchestration.spec import INTERVENTIONS, InterventionConfig
 from uamsim.reporting import report as report_module
 from uamsim.reporting.results import validate_results
 
@@ -59,6 +60,27 @@ def test_whole_run_gives_valid_results(spec, work, tmp_path):
     assert value["timing"]["total"] > 0
     assert max(work.finished.values()) == 1
     check_tables(report.parent, value)
+
+
+def test_interventions_are_measured_once_and_named_where_they_do_not_apply(spec, work, tmp_path):
+    asked = InterventionConfig(names=tuple(INTERVENTIONS), goal_scenes=0)
+    spec = spec.replace(interventions=asked, e_sem=("unfrozen",), restored=False)
+    _run(spec, tmp_path)
+    value, begun = _results(tmp_path), work.begun
+    validate_results(value)
+    rows = {(r["variant"], r["intervention"]): r for r in value["interventions"]}
+    assert len(rows) == len(value["interventions"]) == 2 * (1 + len(INTERVENTIONS))
+    applicable = {key for key, row in rows.items() if row["applicable"]}
+    assert rows.keys() - applicable == {("no_dorsal", "hide_e_dor"), ("no_dorsal", "hide_goal")}
+    assert all((row["episodes"] == 1) == row["applicable"] for row in rows.values())
+    assert rows["uam", "hide_goal"]["hidden"] == ["G_1"]
+    steps = list(range(1, spec.tuning.steps + 1))
+    assert [row["step"] for row in value["losses"]] == [steps, steps]
+    costs = {row["variant"]: row["flops_per_step"] for row in value["costs"]}
+    assert costs["uam"] > costs["no_dorsal"] > 0
+    _run(spec, tmp_path)
+    assert work.begun == begun
+    assert _results(tmp_path)["interventions"] == value["interventions"]
 
 
 def test_every_treatment_of_e_sem_runs(spec, work, tmp_path):

@@ -54,11 +54,13 @@ class Layout:
         dorsal_sees_text: False takes L away from C, G_t and G_1.
         prefix: M, V and L see one another, and a document other than 0 is causal (PaliGemma:
             views and question are document 0, the answer is 1).
+        hidden: (query, key) kinds of which the first does not see the second, whatever else holds.
     """
 
     segments: tuple[Segment, ...]
     dorsal_sees_text: bool = True
     prefix: bool = False
+    hidden: frozenset[tuple[Kind, Kind]] = frozenset()
 
     @cached_property
     def length(self) -> int:
@@ -119,6 +121,8 @@ class Layout:
         return segment_T, allowed, torch.tensor([s.causal for s in self.segments])
 
     def _sees(self, i: int, query: Segment, j: int, key: Segment) -> bool:
+        if (query.kind, key.kind) in self.hidden:
+            return False
         if self.prefix and {query.kind, key.kind} <= VIEWS | {"L"}:
             return True
         if query.kind == key.kind or {query.kind, key.kind} <= VIEWS:

@@ -160,11 +160,14 @@ def _sequence(config: VLMConfig | GeneratorConfig | VLAConfig, num_text: int) ->
     return tokens
 
 
-def flops_per_sample(config: ModelConfig, num_text: int = TEXT_TOKENS) -> dict[str, float]:
-    """Floating-point operations of one sample: "forward", and "training" (three times as many).
+def flops_per_sample(
+    config: ModelConfig, num_text: int = TEXT_TOKENS, *, e_sem_trainable: bool = True
+) -> dict[str, float]:
+    """Floating-point operations of one sample: "forward" and "training".
 
     Matrix products and attention, with ``num_text`` tokens of text; convolutions of the VAE are
     left out, since its latents are cached, and attention is counted as if nothing were masked.
+    Training takes three times the forward pass, of a frozen E_sem once.
     """
     if isinstance(config, VAEConfig):
         pixels = config.image_size[0] * config.image_size[1]
@@ -183,15 +186,19 @@ def flops_per_sample(config: ModelConfig, num_text: int = TEXT_TOKENS) -> dict[s
     if isinstance(config, VLAConfig):
         dense += config.head.num_multiplied
     patches = vision.patch_grid[0] * vision.patch_grid[1]
-    dense += views * patches * (_vision(vision) - _position_table(vision))
-    dense += views * vision.num_tokens * connector(vision, vlm.expert.width)
+    seeing = views * patches * (_vision(vision) - _position_table(vision))
+    seeing += views * vision.num_tokens * connector(vision, vlm.expert.width)
+    seeing += 2 * views * vision.depth * vision.width * patches**2
     if isinstance(config, VLMConfig):
         dense += num_text * config.vocab_size * config.expert.width
     total = sum(tokens.values())
-    attention = 2 * backbone.depth * backbone.heads * backbone.head_dim * total**2
-    attention += 2 * views * vision.depth * vision.width * patches**2
-    forward = 2.0 * (dense + attention)
-    return {"forward": forward, "training": 3 * forward}
+    per_query = 2 * backbone.depth * backbone.heads * backbone.head_dim * total
+    forward = 2.0 * (dense + seeing + per_query * total)
+    if e_sem_trainable:
+        return {"forward": forward, "training": 3 * forward}
+    prefix = views * vision.num_tokens + num_text
+    frozen = 2.0 * (prefix * (weights[SEM] + per_query) + seeing)
+    return {"forward": forward, "training": 3 * forward - 2 * frozen}
 
 
 def memory_bytes(config: ModelConfig, *, bytes_per_parameter: int = 16) -> int:

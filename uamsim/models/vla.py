@@ -49,6 +49,7 @@ class VLA(nn.Module):
         prediction: what is predicted beside the actions, if anything is.
         prompt_multiple: instructions are padded to a multiple of so many tokens.
         packed: training runs a batch as one sequence, without that padding.
+        hidden: kinds that the head's tokens do not see (``interventions``).
     """
 
     def __init__(self, config: VLAConfig, tokenizer: Tokenizer, *, seed: int = 0) -> None:
@@ -60,6 +61,7 @@ class VLA(nn.Module):
             experts[ACT] = config.action
         self.vlm = VLM(config.vlm, tokenizer, experts=experts, seed=seed)
         self.e_sem_trainable, self.prompt_multiple, self.packed = True, 1, False
+        self.hidden: frozenset[Kind] = frozenset()
         self._groups: dict[str, str] = {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + 1)
@@ -141,7 +143,9 @@ class VLA(nn.Module):
                 f"an expert's tokens must follow one another in training; got {' '.join(runs)}. "
                 f"A head on {self.actor.expert!r} needs dorsal_input 'none'."
             )
-        return Layout(tuple(segments), config.dorsal_sees_text, self.vlm.prefix)
+        acting = {segment.kind for segment in self.actor.segments()}
+        hidden = frozenset(itertools.product(acting, self.hidden))
+        return Layout(tuple(segments), config.dorsal_sees_text, self.vlm.prefix, hidden)
 
     @property
     def _num_marks(self) -> int:

@@ -27,6 +27,7 @@ from uamsim.models.config import (
     VLAConfig,
     VLMConfig,
 )
+from uamsim.models.interventions import INTERVENTIONS
 from uamsim.models.presets import PRESETS
 from uamsim.models.variants import GRID, TABLE_1, VARIANTS
 from uamsim.orchestration.jsonable import from_json, to_json
@@ -41,6 +42,7 @@ __all__ = [
     "COTRAINED",
     "ENV_IDS",
     "GRID",
+    "INTERVENTIONS",
     "PRESETS",
     "SCALES",
     "TABLE_1",
@@ -52,6 +54,7 @@ __all__ = [
     "EvaluationConfig",
     "ExperimentSpec",
     "ExpertConfig",
+    "InterventionConfig",
     "JointConfig",
     "LatencySpec",
     "MediaConfig",
@@ -93,6 +96,26 @@ class MediaConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InterventionConfig:
+    """How much flows through which expert of a trained policy.
+
+    Attributes:
+        names: what is hidden from the actions, names in ``INTERVENTIONS``; nothing is measured
+            when empty. Success is measured on the episodes of snapshots.
+        aims: first chunks for each environment that are compared with the expert's.
+        goal_scenes: scenes in which the goals that a policy predicts are told apart.
+    """
+
+    names: tuple[str, ...] = ()
+    aims: int = 24
+    goal_scenes: int = 24
+
+    def __post_init__(self) -> None:
+        for name in self.names:
+            INTERVENTIONS[name]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExperimentSpec:
     """Everything that decides an experiment's result.
 
@@ -121,6 +144,7 @@ class ExperimentSpec:
         media: pictures and videos.
         claims: sets of the paper's claims that the report decides: names in
             ``reporting.findings.CLAIM_SETS``; None leaves it to ``experiments.own_claims``.
+        interventions: what is hidden from trained policies, to see what flows through what.
         init: folder or hub name of a public model whose weights take the place of what would
             be pretrained; its sizes take the place of ``model``'s.
     """
@@ -147,6 +171,7 @@ class ExperimentSpec:
     cotraining_share: float = field(default=0.2, metadata=ADDED)
     init: str = field(default="", metadata=ADDED)
     claims: tuple[str, ...] | None = field(default=None, metadata=ADDED)
+    interventions: InterventionConfig = field(default=InterventionConfig(), metadata=ADDED)
 
     def __post_init__(self) -> None:
         """Checks names, and that the parts fit together.

@@ -18,6 +18,7 @@ from uamsim.data.normalization import Normalizer
 from uamsim.errors import CheckpointError, ConfigError, ShapeError
 from uamsim.models.checkpoint import Checkpoint, load_checkpoint
 from uamsim.models.config import VLAConfig
+from uamsim.models.interventions import INTERVENTIONS
 from uamsim.models.sampling import Sampler
 from uamsim.models.state import assign
 from uamsim.models.vla import VLA
@@ -59,10 +60,12 @@ class VLAPolicy:
             semantic expert and head (the restored probe).
         fps: predicted targets a second; by default, and never against, the checkpoint's.
         device: where it runs; never chosen for you.
+        intervention: a name of ``INTERVENTIONS``: what is hidden from the actions, or None.
 
     Raises:
         CheckpointError: a file is missing, corrupt, of another kind, lacks what a policy needs,
             or the two do not fit.
+        UnknownNameError: no such intervention.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class VLAPolicy:
         e_sem_from: Path | None = None,
         fps: int | None = None,
         device: str = "cpu",
+        intervention: str | None = None,
     ) -> None:
         loaded = load_checkpoint(checkpoint)
         model = loaded.build_vla()
@@ -109,6 +113,9 @@ class VLAPolicy:
         if e_sem_from is not None:
             self.name += "+restored"
             _restore_e_sem(model, loaded, load_checkpoint(e_sem_from), e_sem_from)
+        if intervention is not None:
+            self.name += f"+{intervention}"
+            model.hidden = INTERVENTIONS[intervention].hides(model.config)
         self.model = model.to(device)
         self.model.prompt_multiple = PROMPT_MULTIPLE
         self._sampler = Sampler(self.model)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from uamsim import plugins
-from uamsim.contract import PLACE, PolicyInput, PolicySpec, batch_key, canonical_json
+from uamsim.contract import ADDED, PLACE, PolicyInput, PolicySpec, batch_key, canonical_json
 from uamsim.errors import CheckpointError, ConfigError, PolicyError, UamsimError
 from uamsim.runtime import limit_threads
 from uamsim.storage import sha256
@@ -37,6 +37,7 @@ class CheckpointFactory:
             nobody knows it.
         e_sem_from: checkpoint of the VLM whose E_sem weights are put back, or None.
         device: where it runs.
+        intervention: as for ``VLAPolicy``.
     """
 
     name: str
@@ -44,6 +45,7 @@ class CheckpointFactory:
     checkpoint: Path = field(metadata=PLACE)
     e_sem_from: Path | None = field(default=None, metadata=PLACE)
     device: str = field(default="cpu", metadata=PLACE)
+    intervention: str | None = field(default=None, metadata=ADDED)
 
     def __call__(self) -> "NamedPolicy":
         """The policy.
@@ -56,6 +58,7 @@ class CheckpointFactory:
             e_sem_from=self.e_sem_from,
             device=self.device,
             checkpoint_hash=self.checkpoint_hash,
+            intervention=self.intervention,
         )
         return NamedPolicy(policy, self.name)
 
@@ -69,6 +72,7 @@ def load_policy(
     e_sem_from: Path | None = None,
     device: str = "cpu",
     checkpoint_hash: str = "",
+    intervention: str | None = None,
 ) -> "VLAPolicy":
     """A checkpoint's policy, loaded once in a process, which has one thread from then on.
 
@@ -79,6 +83,7 @@ def load_policy(
         e_sem_from: likewise.
         device: likewise.
         checkpoint_hash: first digits of the SHA-256 that the file must have.
+        intervention: likewise.
 
     Raises:
         CheckpointError: as ``VLAPolicy``, or the file was changed since its hash was taken.
@@ -86,7 +91,7 @@ def load_policy(
     from uamsim.serving.policy import VLAPolicy
 
     written = checkpoint.stat().st_mtime_ns if checkpoint.is_file() else 0
-    key = (checkpoint, e_sem_from, device, written, checkpoint_hash)
+    key = (checkpoint, e_sem_from, device, intervention, written, checkpoint_hash)
     policy = _LOADED.pop(key, None)
     if policy is None:
         wanted = checkpoint_hash if checkpoint.is_file() else ""
@@ -97,7 +102,9 @@ def load_policy(
                 "again."
             )
         limit_threads()
-        policy = VLAPolicy(checkpoint, e_sem_from=e_sem_from, device=device)
+        policy = VLAPolicy(
+            checkpoint, e_sem_from=e_sem_from, device=device, intervention=intervention
+        )
     _LOADED[key] = policy
     while len(_LOADED) > MAX_LOADED:
         _LOADED.popitem(last=False)

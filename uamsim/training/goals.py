@@ -9,6 +9,8 @@ from jaxtyping import Bool, UInt8
 from uamsim.data.goal_choices import GoalChoice
 from uamsim.data.questions import Tongue
 from uamsim.models.generator import Generator
+from uamsim.models.sampling import Sampler
+from uamsim.models.vla import VLA
 
 CHANGED = 0.3
 """Root mean square difference from which a latent token has changed; latents' deviation is 1."""
@@ -16,20 +18,25 @@ CHANGED = 0.3
 
 @torch.inference_mode()
 def right_goals(
-    model: Generator, choices: Sequence[GoalChoice], tongue: Tongue
+    model: Generator | VLA, choices: Sequence[GoalChoice], tongue: Tongue
 ) -> list[Bool[np.ndarray, " G"]]:
     """For each scene, whether the picture asked for is nearest to its own goal among all.
 
     Near is the mean square difference of latents. Noise is drawn from the scene's place in the
     list alone.
+
+    Args:
+        model: a generator, or a policy of one view that predicts its goal's latents.
+        choices: the scenes.
+        tongue: in which the goals are asked for.
     """
     right = []
     for index, choice in enumerate(choices):
         goals = model.vae.encode(_to(model, choice.goals))
         noise = torch.randn(goals.shape, generator=torch.Generator().manual_seed(index))
         pictures = np.repeat(choice.before[None], len(goals), axis=0)
-        predicted = model.sample(
-            _to(model, pictures), choice.instructions[tongue], noise.to(goals.device)
+        predicted = _predict(
+            model, _to(model, pictures), choice.instructions[tongue], noise.to(goals.device)
         )
         got = model.vae.encode(predicted)
         nearest = (got[:, None] - goals[None]).square().mean((2, 3)).argmin(1).cpu().numpy()
@@ -81,5 +88,13 @@ def _others(texts: Sequence[str]) -> list[str]:
     return [next((t for t in doubled[i:] if t != text), text) for i, text in enumerate(texts)]
 
 
-def _to(model: Generator, pictures: np.ndarray) -> torch.Tensor:
+def _predict(
+    model: Generator | VLA, pictures: torch.Tensor, texts: Sequence[str], noise: torch.Tensor
+) -> torch.Tensor:
+    if isinstance(model, VLA):
+        return Sampler(model).predict_goal(pictures[:, None], texts, noise)
+    return model.sample(pictures, texts, noise)
+
+
+def _to(model: Generator | VLA, pictures: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(pictures).to(model.vlm.device)

@@ -91,6 +91,6 @@ WORLD = WorldSpec(
         )
         for task, env_id, entry_point in _ENVIRONMENTS
     ),
-    controls={"ee": ActionSizes(), "joint": ActionSizes()},
+    controls={"ee": ActionSizes(hands=((0, 1, 2), (7, 8, 9))), "joint": ActionSizes()},
     cameras=("primary", "left_wrist", "right_wrist", "top"),
 )

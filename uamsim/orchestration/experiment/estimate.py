@@ -88,7 +88,8 @@ def describe(spec: ExperimentSpec, workers: int) -> str:
 
 def _trial_seconds(spec: ExperimentSpec, variant: str, e_sem: ESem, device: Device) -> float:
     config = spec.tuning_of(e_sem)
-    flops = config.batch_size * flops_per_sample(spec.variant_model(variant))["training"]
+    sample = flops_per_sample(spec.variant_model(variant), e_sem_trainable=e_sem != "frozen")
+    flops = config.batch_size * sample["training"]
     shown = spec.pretraining
     pairs = shown.qa_per_image + shown.captions_per_image + shown.pointings_per_image
     picture = flops_per_sample(spec.model.vlm, num_text=pairs * TEXT_TOKENS)

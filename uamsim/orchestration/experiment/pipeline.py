@@ -13,7 +13,7 @@ from uamsim.evaluation.tables import make_tables, write_tables
 from uamsim.orchestration.artifacts import stages
 from uamsim.orchestration.artifacts.gate import GATE_FILE
 from uamsim.orchestration.artifacts.store import ArtifactStore
-from uamsim.orchestration.experiment import media, policies, results
+from uamsim.orchestration.experiment import interventions, media, policies, results
 from uamsim.orchestration.runners.base import Runner
 from uamsim.orchestration.runs.folder import alone_in, open_run, provenance
 from uamsim.orchestration.runs.progress import Console
@@ -102,6 +102,10 @@ def _run(
     controls = policies.controls(context, trained)
     jobs, records = _roll_out(context, trained, "roll-outs", runner, console)
     control_jobs, control_records = _roll_out(context, controls, "controls", runner, console)
+    probes: dict[str, list[dict[str, Any]]] = {}
+    if spec.interventions.names:
+        with console.stage("interventions", f"{len(trials)} policies"):
+            probes = interventions.measure_all(context, trials, runner)
     with console.stage("media"):
         shown = runner.run_calls(
             {
@@ -118,6 +122,7 @@ def _run(
         tables,
         [*jobs, *control_jobs],
         media=shown,
+        probes=probes,
         timing=console.timing,
         provenance=provenance(spec, run),
     )

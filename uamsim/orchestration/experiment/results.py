@@ -6,10 +6,18 @@ from typing import Any
 from uamsim.errors import TrialError
 from uamsim.evaluation.backends.jobs import RolloutJob
 from uamsim.evaluation.tables import Tables
+from uamsim.models.sizes import count_parameters, flops_per_sample
 from uamsim.orchestration.experiments import own_claims
 from uamsim.orchestration.results import shared_results
+from uamsim.orchestration.spec import ExperimentSpec
 from uamsim.orchestration.trials import measuring
-from uamsim.orchestration.trials.trial import TrialContext, TrialSpec, curve, load_done
+from uamsim.orchestration.trials.trial import (
+    TrialContext,
+    TrialSpec,
+    curve,
+    load_done,
+    losses,
+)
 from uamsim.storage import read_json
 
 
@@ -34,6 +42,29 @@ def retention_rows(context: TrialContext, trials: Sequence[TrialSpec]) -> list[d
     return rows
 
 
+def cost_rows(spec: ExperimentSpec) -> list[dict[str, Any]]:
+    """What a training step of each trial costs, for comparisons at equal compute."""
+    rows = []
+    for variant, e_sem in spec.trained:
+        model, batch = spec.variant_model(variant, e_sem), spec.tuning.batch_size
+        flops = flops_per_sample(model, e_sem_trainable=e_sem != "frozen")["training"]
+        parameters = count_parameters(model)["total"]
+        cost = {"parameters": parameters, "flops_per_step": batch * flops}
+        rows.append({"variant": variant, "e_sem": e_sem, **cost})
+    return rows
+
+
+def loss_rows(context: TrialContext, trials: Sequence[TrialSpec]) -> list[dict[str, Any]]:
+    """The losses of each trial as columns, step by step as they were reported."""
+    found = []
+    for trial in trials:
+        rows = losses(context, trial)
+        who = {"variant": trial.variant, "e_sem": trial.e_sem, "seed": trial.seed}
+        columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+        found.append({**who, **columns})
+    return found
+
+
 def collect(
     context: TrialContext,
     trials: Sequence[TrialSpec],
@@ -41,6 +72,7 @@ def collect(
     jobs: Sequence[RolloutJob],
     *,
     media: Mapping[str, Any],
+    probes: Mapping[str, Any],
     timing: Mapping[str, float],
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -52,6 +84,7 @@ def collect(
         tables: of trained policies and controls.
         jobs: theirs.
         media: pictures and videos, paths relative to the run's folder.
+        probes: what flows through what, where it was measured.
         timing: stage -> seconds.
         provenance: what was run.
     """
@@ -64,9 +97,12 @@ def collect(
         "claims": list(own_claims(spec)),
         "retention": retention_rows(context, trials),
         "curves": [row for trial in trials for row in curve(context, trial)],
+        "costs": cost_rows(spec),
+        "losses": loss_rows(context, trials),
         "timing": {**timing, "total": sum(timing.values())},
         "provenance": dict(provenance),
         "spec": spec.to_json(),
         "media": dict(media),
         **({} if gate is None else {"gate": gate}),
+        **probes,
     }

@@ -14,6 +14,8 @@ from uamsim.storage import read_json, read_jsonl, sha256, write_jsonl
 from uamsim.training.config import RuntimeConfig
 
 LOGGER = logging.getLogger("uamsim.orchestration")
+LOSSES: tuple[str, ...] = ("total", "action", "dynamics", "vqa")
+"""Those that a trial keeps of its training, as far as it has them."""
 TRIAL_VERSION = 1
 """Raised when code changes what comes out of a trial."""
 
@@ -139,6 +141,20 @@ def is_finished(context: TrialContext, trial: TrialSpec) -> bool:
 def curve(context: TrialContext, trial: TrialSpec) -> list[dict[str, Any]]:
     """The rows of ``curve.jsonl``."""
     return read_jsonl(context.folder(trial) / "curve.jsonl")
+
+
+def append_losses(
+    context: TrialContext, trial: TrialSpec, step: int, metrics: Mapping[str, float]
+) -> None:
+    """Adds a step's losses to ``losses.jsonl``, in place of those of a killed run from there on."""
+    kept = [row for row in losses(context, trial) if row["step"] < step]
+    row = {"step": step} | {name: metrics[name] for name in LOSSES if name in metrics}
+    write_jsonl(context.folder(trial) / "losses.jsonl", [*kept, row])
+
+
+def losses(context: TrialContext, trial: TrialSpec) -> list[dict[str, float]]:
+    """The rows of ``losses.jsonl``."""
+    return read_jsonl(context.folder(trial) / "losses.jsonl")
 
 
 def append_curve(context: TrialContext, trial: TrialSpec, rows: list[dict[str, Any]]) -> None:

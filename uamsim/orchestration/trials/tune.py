@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from uamsim.orchestration.runs.progress import Report
-from uamsim.orchestration.trials.trial import TrialContext, TrialSpec, load_done, trial_recipe
+from uamsim.orchestration.trials.trial import (
+    TrialContext,
+    TrialSpec,
+    append_losses,
+    load_done,
+    trial_recipe,
+)
 from uamsim.storage import write_json
 from uamsim.training.config import Questions, Sources
 
@@ -16,8 +22,8 @@ def run_trial(context: TrialContext, trial: TrialSpec, report: Report) -> dict[s
 
     A finished trial returns its result at once; one that was killed goes on from its last saved
     state. Training metrics go to ``OUT/tensorboard/<trial id>``, a row a snapshot and task to
-    ``curve.jsonl``. Where several ranks train together each of them calls this, and only the first
-    measures and reports; the others return {}.
+    ``curve.jsonl``, losses to ``losses.jsonl``. Where several ranks train together each of them
+    calls this, and only the first measures and reports; the others return {}.
 
     Returns:
         {"recipe", "checkpoint" (relative to the trial's folder), "checkpoint_hash", "scores",
@@ -72,6 +78,7 @@ def _tune(context: TrialContext, trial: TrialSpec, report: Report, *, first: boo
         def logged(step: int, total: int, metrics: dict[str, float]) -> None:
             assert log is not None
             log.scalars(step, {f"train/{name}": value for name, value in metrics.items()})
+            append_losses(context, trial, step, metrics)
             report(step, total, metrics)
 
         def measured(step: int, checkpoint: Path) -> None:
