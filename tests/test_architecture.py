@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset(
         {
+            "adapter",
             "batching",
             "contract",
             "registry",

@@ -114,6 +114,7 @@ class WorldSpec:
         has_expert: whether scripted experts solve the tasks.
         robot_type: LeRobot's name of the robot.
         simulator: the foreign one that the world needs, in a process of its own.
+        made_with: further arguments that its environments are made with.
     """
 
     name: str
@@ -131,6 +132,7 @@ class WorldSpec:
     has_expert: bool = True
     robot_type: str = "aloha"
     simulator: Simulator | None = None
+    made_with: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Checks what others rely on.
@@ -291,6 +293,15 @@ def list_packages() -> list[str]:
     return [PACKAGE, *sorted({entry.value for entry in found} - {PACKAGE})]
 
 
+_ADOPTED: dict[str, WorldSpec] = {}
+"""Environment id -> what was found of one that no package describes."""
+
+
+def adopt(env_id: str, world: WorldSpec) -> None:
+    """Lets ``world_of`` know an environment that no package describes, in this process."""
+    _ADOPTED[env_id] = world
+
+
 @functools.cache
 def worlds_of(package: str) -> tuple[WorldSpec, ...]:
     """The worlds of a package, in alphabetical order; none where it is not there.
@@ -326,8 +337,11 @@ def world_of(env_id: str) -> WorldSpec:
     """The world of an environment, with what differs in this environment.
 
     Of an environment that no world has, such as one that a user registered, only the contract is
-    known: the world is called as its namespace and has the defaults of ``WorldSpec``.
+    known: the world is called as its namespace and has the defaults of ``WorldSpec``, unless it
+    was adopted.
     """
+    if env_id in _ADOPTED:
+        return _ADOPTED[env_id]
     package, _, name = env_id.rpartition(":")
     for world in worlds_of(package) if package else WORLDS.values():
         for entry in world.environments:

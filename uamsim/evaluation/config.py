@@ -141,13 +141,14 @@ def plan_units(
         for env_id in config.env_ids:
             for start in range(0, count, config.unit_episodes):
                 stop = min(start + config.unit_episodes, count)
-                profile = config.render_profile or world_of(env_id).render_profile
+                world = world_of(env_id)
+                profile = config.render_profile or world.render_profile
                 units.append(
                     RolloutUnit(
                         env_id=env_id,
                         split=split,
                         seeds=tuple(range(config.seed0 + start, config.seed0 + stop)),
-                        env_kwargs={**env_kwargs, "render_profile": profile},
+                        env_kwargs={**env_kwargs, "render_profile": profile, **world.made_with},
                         batch_envs=config.batch_envs,
                     )
                 )

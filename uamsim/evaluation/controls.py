@@ -28,8 +28,8 @@ class RandomPolicy:
 
     Places are those of ``sizes``. Where it names none, they are with ``control="ee"`` uniform in
     ``WORKSPACE`` with the gripper pointing down, with ``"joint"`` up to ``JOINT_REACH_RAD`` away in
-    each joint. With ``"relative"`` a chunk is one movement over and over, uniform in [-1, 1], the
-    gripper open (1) or closed (-1).
+    each joint. With ``"relative"`` a chunk is one movement over and over, uniform in [-1, 1] unless
+    ``sizes`` names places, the gripper open (1) or closed (-1).
 
     Args:
         spec: what it claims to need; it looks at nothing but ``agent_pos``.
@@ -49,6 +49,7 @@ class RandomPolicy:
         grippers = tuple(range(6, spec.action_dim, 7)) if sizes is None else sizes.gripper_dims
         self._is_gripper = np.isin(np.arange(spec.action_dim), grippers)
         places = sizes.places if sizes is not None else ()
+        self._placed = bool(places)
         # Joints are drawn as a way from where they are.
         self._moves = np.zeros(spec.action_dim, bool)
         if not places and spec.control == "joint":
@@ -71,7 +72,8 @@ class RandomPolicy:
             start = item.observation["agent_pos"].astype(np.float64)
             rng = np.random.default_rng([item.seed, item.step])
             if self.spec.control == "relative":
-                movement = rng.uniform(-1, 1, size=self.spec.action_dim)
+                low, high = (self._low, self._high) if self._placed else (-1, 1)
+                movement = rng.uniform(low, high, size=self.spec.action_dim)
                 movement[self._is_gripper] = np.sign(movement[self._is_gripper])
                 chunks.append(np.tile(movement, (self.spec.horizon, 1)))
                 continue

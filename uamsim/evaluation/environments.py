@@ -6,14 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
-from gymnasium.envs.registration import load_env_creator
+from gymnasium.envs.registration import EnvSpec, load_env_creator
 
-from uamsim.contract import canonical_json, content_hash
+from uamsim.adapter import Adapter
+from uamsim.contract import IN_DOMAIN, canonical_json, content_hash
 from uamsim.errors import ConfigError
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.perturbations.splits import find_split
 from uamsim.simulated import SimulatedEnv, simulated
-from uamsim.worlds import find_spec
+from uamsim.worlds import WorldSpec, adopt, find_spec
+
+ADAPTED = "uamsim_envs.adapted:AdaptedEnv"
+"""What makes one of ours of an environment that knows nothing of uamsim."""
 
 
 class EnvPool:
@@ -64,7 +68,11 @@ def make_env(unit: RolloutUnit) -> gym.Env:
         UnknownNameError: an unknown split.
         ConfigError: its world is another than the unit was planned with.
     """
-    spec = copy.deepcopy(find_spec(unit.env_id))
+    if "adapter" in unit.env_kwargs:
+        name = unit.env_id.rpartition(":")[2]
+        spec = EnvSpec(id=name, entry_point=ADAPTED, kwargs={"adapts": unit.env_id})
+    else:
+        spec = copy.deepcopy(find_spec(unit.env_id))
     # The arguments go into the spec, since gymnasium.make would keep max_episode_steps to itself.
     spec.kwargs |= {
         key: tuple(value) if isinstance(value, list) else value
@@ -79,6 +87,32 @@ def make_env(unit: RolloutUnit) -> gym.Env:
             f"{canonical_json(here)}; install the same on every machine."
         )
     return env
+
+
+def adopt_foreign(env_ids: Sequence[str], adapter: Adapter) -> None:
+    """Lets ``world_of`` know those environments that know nothing of uamsim.
+
+    Args:
+        env_ids: those of ours among them stay as they are.
+        adapter: where the others have what a policy needs; one step of each is tried.
+
+    Raises:
+        UamsimError: an environment does not have it, or cannot be made.
+    """
+    for env_id in env_ids:
+        made_by = _made_by(env_id)
+        # A function may make anything; it is asked to keep the contract, as before.
+        if not isinstance(made_by, type) or issubclass(made_by, SimulatedEnv):
+            continue
+        kwargs = {"adapter": adapter.to_json()}
+        env = make_env(RolloutUnit(env_id=env_id, split=IN_DOMAIN, seeds=(0,), env_kwargs=kwargs))
+        try:
+            env.reset(seed=0)
+            env.step(env.action_space.sample() * 0)
+            world: WorldSpec = env.get_wrapper_attr("world_spec")
+        finally:
+            env.close()
+        adopt(env_id, replace(world, made_with=kwargs))
 
 
 def identify(units: Sequence[RolloutUnit]) -> list[RolloutUnit]:

@@ -11,10 +11,12 @@ from uamsim.errors import CheckpointError, ConfigError
 from uamsim.evaluation.config import CONTROLS, ControlKind
 from uamsim.evaluation.controls import ControlFactory, control_name
 from uamsim.evaluation.entrants import Entrant, control_of
+from uamsim.evaluation.environments import adopt_foreign
 from uamsim.evaluation.experts import ExpertPlayer
 from uamsim.orchestration.evaluate.request import EvaluationRequest
 from uamsim.serving.refs import CheckpointFactory, PythonFactory, ServerFactory
 from uamsim.storage import sha256
+from uamsim.worlds import resolve_environments
 
 
 def find_policy(name: str, request: EvaluationRequest) -> Entrant:
@@ -111,6 +113,7 @@ def find_entrants(request: EvaluationRequest) -> list[Entrant]:
         ConfigError: both are the same, or real time cannot be charged to one.
         UamsimError: as ``find_policy``.
     """
+    adopt_foreign(tuple(resolve_environments(request.env)), request.adapter)
     if request.compare is not None:
         first, second = (_leading(find_policy(name, request), request) for name in request.compare)
         if first.policy == second.policy:

@@ -1,9 +1,10 @@
 """What `uamsim evaluate` is asked for, and how it is to go about it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from uamsim.adapter import Adapter
 from uamsim.contract import IN_DOMAIN, Control, PolicySpec
 from uamsim.errors import ConfigError
 from uamsim.evaluation.config import EvaluationConfig
@@ -46,6 +47,7 @@ class EvaluationRequest:
         image_size: height and width of each picture, likewise.
         control: representation of its actions, likewise; None for that of the first environment.
         horizon: control steps in its chunks, likewise.
+        adapter: where an environment that knows nothing of uamsim has what a policy needs.
     """
 
     policy: str | None = None
@@ -70,6 +72,7 @@ class EvaluationRequest:
     image_size: tuple[int, int] = (96, 96)
     control: Control | None = None
     horizon: int = 24
+    adapter: Adapter = field(default_factory=Adapter)
 
     def __post_init__(self) -> None:
         if (self.policy is None) == (self.compare is None):
