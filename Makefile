@@ -34,7 +34,7 @@ dorsal_sweep: $(GL)
 # One thread a worker: the tests are many and small.
 test: $(GL)
 	@MUJOCO_GL="$${MUJOCO_GL:-$$(cat $(GL))}" OMP_NUM_THREADS=1 \
-		$(BIN)/pytest -n auto --maxprocesses 8 --dist loadfile $(ARGS)
+		$(BIN)/pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 # Its ids and their tests need it; without it the tests are skipped.
 robosuite: $(INSTALLED)

@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -44,8 +43,15 @@ def _lacks(simulator: str) -> str:
     return ""
 
 
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Skips what needs a GPU, or a foreign simulator, where there is none."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files come first, and what needs a GPU or a missing foreign simulator is skipped.
+
+    Of several workers one begins with the slow files, and the others take over half of what is
+    left whenever they have nothing to do (``--dist worksteal``), so that none works alone at the
+    end.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     for item in items:
         needed = item.get_closest_marker("sim")
         if needed is not None and (reason := _lacks(*needed.args)):

@@ -4,7 +4,6 @@ A difference is a fault, or a change on purpose: then raise the version of what 
 and record anew what was meant to change (``identity.py`` says how).
 """
 
-import functools
 import json
 from typing import Any
 
@@ -17,10 +16,9 @@ RECORD = json.loads(identity.RECORD.read_text("utf-8"))
 NEEDS = {name: name.rpartition(" ")[2] for name in RECORD}
 NEEDS = {name: simulator for name, simulator in NEEDS.items() if simulator in list_simulators()}
 """Part of the record -> the simulator without which it is skipped."""
-GROUPS = [
-    pytest.param(
-        part,
-        group,
+GROUPS = {
+    (part, group): pytest.param(
+        (part, group),
         id=f"{part} {group}",
         marks=[
             *([pytest.mark.sim(NEEDS[part])] if part in NEEDS else []),
@@ -29,12 +27,18 @@ GROUPS = [
     )
     for part, record in RECORD.items()
     for group in record["found"]
-]
+}
 
 
-@functools.cache
-def _measured(part: str, group: str) -> dict[str, identity.Facts]:
-    return {case: identity.MEASURES[part](group, case) for case in RECORD[part]["found"][group]}
+@pytest.fixture(name="group", scope="module")
+def _group(request: pytest.FixtureRequest) -> tuple[str, dict[str, identity.Facts], Any]:
+    """A part of the record, what one of its groups gives now, and what is recorded of it.
+
+    Of the module, so that both tests of a group follow each other and measure it once.
+    """
+    part, group = request.param
+    recorded = RECORD[part]["found"][group]
+    return part, {case: identity.MEASURES[part](group, case) for case in recorded}, recorded
 
 
 def _without(facts: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -44,22 +48,23 @@ def _without(facts: dict[str, Any], *names: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(("part", "group"), GROUPS)
-def test_words_and_states_are_those_recorded(part: str, group: str) -> None:
+@pytest.mark.parametrize("group", GROUPS.values(), indirect=True)
+def test_words_and_states_are_those_recorded(group: tuple[str, Any, Any]) -> None:
     """To the last bit on a machine like the recorded one, else to a millionth."""
+    part, measured, recorded = group
     others = ["seen"] if identity.machine() == RECORD[part]["machine"] else ["seen", "bits"]
-    measured, recorded = _measured(part, group), RECORD[part]["found"][group]
     assert _without(measured, *others) == _without(recorded, *others)
 
 
 @pytest.mark.parametrize(
-    ("part", "group"),
-    [param for param in GROUPS if "seen" in str(RECORD[param.values[0]]["found"])],
+    "group",
+    [param for (part, _), param in GROUPS.items() if "seen" in str(RECORD[part]["found"])],
+    indirect=True,
 )
-def test_pictures_are_those_recorded(part: str, group: str) -> None:
+def test_pictures_are_those_recorded(group: tuple[str, Any, Any]) -> None:
+    part, measured, recorded = group
     drawn_by = RECORD[part]["renderer"]
     if identity.renderer() != drawn_by:
         pytest.skip(f"recorded with {drawn_by}, and this is {identity.renderer()}")
-    measured, recorded = _measured(part, group), RECORD[part]["found"][group]
     others = ("said", "state", "bits", "refused")
     assert _without(measured, *others) == _without(recorded, *others)

@@ -23,7 +23,7 @@ from uamsim_envs.robotwin.instructions import (
 )
 from uamsim_envs.robotwin.planners import CUROBO, find_planner
 from uamsim_envs.robotwin.registration import SIMULATOR, WORLD
-from uamsim_envs.robotwin.seeds import SeedManifest
+from uamsim_envs.robotwin.seeds import BLOCK, SeedManifest
 from uamsim_envs.robotwin.tasks import (
     CHECKOUT,
     CONFIGS,
@@ -161,7 +161,8 @@ class RoboTwinEnv(HostedEnv):
         """Lays out a new episode.
 
         Args:
-            seed: see ``seeds``; None draws one.
+            seed: see ``seeds``; None draws one, of checked ones the first that the expert solves
+                from a multiple of 100000 on, for which few must be tried.
             options: none are known.
 
         Raises:
@@ -174,6 +175,8 @@ class RoboTwinEnv(HostedEnv):
             raise ConfigError(f"RoboTwin's reset takes no options, not {sorted(options)}.")
         if seed is None:
             seed = int(self.np_random.integers(2**31))
+            if self._seeds == "checked":
+                seed -= seed % BLOCK
         rng = np.random.default_rng([seed, 0])
         host, named = self.host, None
         if self._seeds == "checked":
