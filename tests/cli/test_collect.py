@@ -94,7 +94,7 @@ def test_killed_and_with_more_workers_it_becomes_the_same(tmp_path, capfd):
         [sys.executable, "-c", run, *ARGS, str(killed), "--workers", "2"], stderr=subprocess.PIPE
     ) as process:
         episodes = tmp_path / "killed.partial" / "episodes"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while len(list(episodes.glob("[!.]*.npz"))) < 2:
             assert process.poll() is None
             assert time.monotonic() < deadline

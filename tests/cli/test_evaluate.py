@@ -136,9 +136,9 @@ def server() -> Iterator[str]:
         target=lambda: loop.run_until_complete(serving.run(stop, ready.put)), daemon=True
     )
     thread.start()
-    yield ready.get(timeout=20)
+    yield ready.get(timeout=120)
     loop.call_soon_threadsafe(stop.set)
-    thread.join(20)
+    thread.join(120)
     loop.close()
 
 

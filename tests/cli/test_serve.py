@@ -48,7 +48,7 @@ def test_it_serves_until_it_is_told_to_stop(number: signal.Signals):
             assert policy.spec == SPEC
             np.testing.assert_array_equal(policy.act([ITEM]), RandomPolicy(SPEC).act([ITEM]))
             process.send_signal(number)
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=120) == 0
         assert process.stdout.read().rstrip().endswith("Stopped.")
 
 

@@ -51,7 +51,7 @@ def test_console_shows_tasks_and_adds_up_times(tmp_path, monkeypatch):
         report(1, 10, {"total": 0.5})
         report._written = 0.0
         report(4, 10, {"total": 0.25})
-        for _ in range(200):
+        for _ in range(6_000):
             if "4/10" in stream.getvalue() or "1/10" in stream.getvalue():
                 break
             time.sleep(0.01)

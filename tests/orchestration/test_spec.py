@@ -1,8 +1,8 @@
 import dataclasses
 import json
+import resource
 import subprocess
 import sys
-import time
 from typing import get_args
 
 import pytest
@@ -180,12 +180,12 @@ def test_listing_is_quick_and_imports_nothing_heavy():
         "heavy = {'torch', 'ray', 'mujoco', 'pyarrow', 'scipy', 'gymnasium'} & set(sys.modules); "
         "sys.exit(f'imports {heavy}' if heavy else 0)"
     )
-    started = time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "dorsal_sweep" in done.stdout
-    # A second is promised; machines that run tests are busy.
-    assert time.perf_counter() - started < 3
+    # A second is promised. Not by the clock: machines that run tests are busy.
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 3
 
 
 def test_spec_imports_nothing_heavy():
