@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from uamsim import plugins
 from uamsim.errors import ConfigError, UnknownNameError
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 
 class Registry(Mapping[str, T], Generic[T]):
@@ -56,6 +57,16 @@ class Registry(Mapping[str, T], Generic[T]):
             # A class may have registered itself meanwhile.
             self._values.setdefault(name, value)
         return self._values[name]
+
+    @overload
+    def get(self, name: str, default: None = None, /) -> T | None: ...
+    @overload
+    def get(self, name: str, default: T | D, /) -> T | D: ...
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """The value, or the default; ``Mapping``'s own would look for the nearest name first."""
+        if name in self:
+            return self[name]
+        return default
 
     def __contains__(self, name: object) -> bool:
         return name in self._values or name in self._brought()

@@ -134,7 +134,7 @@ def test_two_ranks_train_as_one_process(start, tmp_path, whole):
 def test_a_killed_rank_and_another_number_of_ranks(start, tmp_path, whole, then):
     expected, folder = whole
     processes = launch(start, tmp_path, 2)
-    log, deadline = tmp_path / "losses.jsonl", time.monotonic() + 120
+    log, deadline = tmp_path / "losses.jsonl", time.monotonic() + 240
     while not log.exists() or len(log.read_text().splitlines()) < 9:
         assert time.monotonic() < deadline
         assert all(process.poll() is None for process in processes), processes[0].communicate()[1]
@@ -169,12 +169,20 @@ MODES = {
 
 @pytest.mark.slow
 def test_every_variant_and_mode_on_two_ranks(start, tmp_path):
+    """Every variant in the mode with the most branches, and every mode of UAM.
+
+    Losses and gradients of the ranks are those of one process; a variant differs from UAM by its
+    sequence and its groups of weights, which the other modes use in the same way. What is least
+    like UAM, one action token without E_dor, has the two plain modes as well.
+    """
     brief = {"steps": 2, "snapshots": (1.0,), "average_decay": 0.9}
     requests = {
         f"{variant}, {mode}": {"variant": variant, **more, "tuning": brief | more.get("tuning", {})}
         for variant in VARIANTS
         for mode, more in MODES.items()
-        if mode in {"unfrozen", "frozen", "insulated"} or variant in {"mlp_head", "uam"}
+        if mode == "insulated"
+        or variant == "uam"
+        or (variant == "mlp_head" and mode in {"unfrozen", "frozen"})
     }
     paths = {name: {"start": str(start), "out": str(tmp_path / name)} for name in requests}
     finish(launch_all(2, [{**paths[name], **request} for name, request in requests.items()]))

@@ -1,6 +1,7 @@
 """How fast training is, how large gradients are, and how much memory it takes."""
 
 import contextlib
+import functools
 import resource
 import sys
 import time
@@ -90,8 +91,12 @@ def by_group(model: VLA) -> dict[str, list[nn.Parameter]]:
     return groups
 
 
+@functools.cache
 def matmul_flops(precision: torch.dtype, size: int = 1024, repeats: int = 5) -> float:
-    """Floating-point operations a second of a product of square matrices on the CPU; the best."""
+    """Floating-point operations a second of a product of square matrices on the CPU; the best.
+
+    Measured once in a process.
+    """
     a, b = (torch.ones(size, size, dtype=precision) for _ in range(2))
     best = float("inf")
     for _ in range(repeats):
