@@ -138,6 +138,17 @@ def test_pairs_choose_trials():
         spec.replace(pairs=("uam-frozen",))
 
 
+def test_frozen_trials_may_have_fewer_seeds():
+    spec = build_experiment("dorsal_sweep", "debug").replace(seeds=(3, 1, 2), frozen_seeds=2)
+    seeds = {
+        e_sem: [t.seed for t in expand(spec) if (t.variant, t.e_sem) == ("uam", e_sem)]
+        for e_sem in spec.e_sem
+    }
+    assert seeds == {"unfrozen": [3, 1, 2], "frozen": [3, 1]}
+    with pytest.raises(ConfigError, match="frozen_seeds"):
+        spec.replace(frozen_seeds=4)
+
+
 def test_modes_of_e_sem_are_config_fields_of_any_variant():
     spec = build_experiment("dorsal_sweep", "debug").replace(cotraining_share=0.4)
     for variant in VARIANTS:

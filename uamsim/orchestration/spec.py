@@ -144,6 +144,8 @@ class ExperimentSpec:
         media: pictures and videos.
         claims: sets of the paper's claims that the report decides: names in
             ``reporting.findings.CLAIM_SETS``; None leaves it to ``experiments.own_claims``.
+        frozen_seeds: how many of ``seeds``, from the first, trials with a frozen E_sem have; all
+            where 0.
         interventions: what is hidden from trained policies, to see what flows through what.
         init: folder or hub name of a public model whose weights take the place of what would
             be pretrained; its sizes take the place of ``model``'s.
@@ -171,6 +173,7 @@ class ExperimentSpec:
     cotraining_share: float = field(default=0.2, metadata=ADDED)
     init: str = field(default="", metadata=ADDED)
     claims: tuple[str, ...] | None = field(default=None, metadata=ADDED)
+    frozen_seeds: int = field(default=0, metadata=ADDED)
     interventions: InterventionConfig = field(default=InterventionConfig(), metadata=ADDED)
 
     def __post_init__(self) -> None:
@@ -205,6 +208,11 @@ class ExperimentSpec:
             )
         if not 0 < self.cotraining_share < 1:
             raise ConfigError(f"cotraining_share must lie in (0, 1), got {self.cotraining_share}.")
+        if not 0 <= self.frozen_seeds <= len(self.seeds):
+            raise ConfigError(
+                f"frozen_seeds must lie between 0, for all, and the number of seeds, "
+                f"{len(self.seeds)}; got {self.frozen_seeds}."
+            )
         if any(seed < 0 for seed in self.seeds):
             raise ConfigError(f"seeds must not be negative, got {self.seeds}.")
         self._check_sizes()

@@ -28,7 +28,7 @@ class Device:
     chunks_per_s: float
 
 
-_CORE = Device(name="CPU core", flops_per_s=5.5e10, devices=2, chunks_per_s=45)
+_CORE = Device(name="CPU core", flops_per_s=4.7e10, devices=2, chunks_per_s=45)
 DEVICES: dict[str, Device] = {
     "debug": _CORE,
     "tiny": _CORE,

@@ -96,10 +96,12 @@ class TrialContext:
 
 def expand(spec: ExperimentSpec) -> list[TrialSpec]:
     """All trials, the first seed of every variant before the second of any."""
+    frozen = spec.seeds[: spec.frozen_seeds or None]
     return [
         TrialSpec(variant=variant, e_sem=e_sem, seed=seed)
         for seed in spec.seeds
         for variant, e_sem in spec.trained
+        if e_sem != "frozen" or seed in frozen
     ]
 
 
