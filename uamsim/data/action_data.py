@@ -94,6 +94,16 @@ class ActionDataset:
         left = self._last[np.asarray(frame_indices)] - np.asarray(frame_indices) + 1
         return int(np.minimum(left, self.chunk).sum())
 
+    def chunks(self, most: int = 4096) -> np.ndarray:
+        """Normalised chunks [N, K, A] from evenly chosen frames, all of them where N allows.
+
+        Args:
+            most: limit of N.
+        """
+        start = np.arange(0, len(self), -(-len(self) // most))
+        steps = start[:, None] + np.arange(self.chunk)
+        return self._actions[np.minimum(steps, self._last[start, None])]
+
     def batch(self, frame_indices: np.ndarray) -> ActionBatch:
         """The batch that starts at the given frames, int64 [B]."""
         start = np.asarray(frame_indices, dtype=np.int64)

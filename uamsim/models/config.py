@@ -261,7 +261,8 @@ class VLAConfig:
     Attributes:
         action_head: what acts, a name of ``HEADS``: "flow" is an action expert of its own that
             removes noise (pi0); "mlp" one more token of E_sem whose last state an MLP turns into
-            the chunk (VLM4VLA).
+            the chunk (VLM4VLA); "bins" says each number as a token of E_sem (RT-2, OpenVLA);
+            "fast" says the chunk as FAST tokens (pi0-FAST).
         mlp_width: of the MLP head's first layer after E_sem; VLM4VLA has 1024.
         gripper_dims: of the action, which an MLP head predicts as open or closed.
         insulated: knowledge insulation: what the other experts read of E_sem (an MLP head: the
@@ -279,6 +280,9 @@ class VLAConfig:
         image_time_shift: of the goal's times (``flow.sample_image_time``). Actions read a goal
             block at time 1, which without a shift is hardly ever trained.
         chunk: K predicted actions.
+        action_ids: of a head whose actions are tokens: "appended" to E_sem's text, or its "last"
+            ids (OpenVLA), which then no longer stand for words.
+        fast_vocab: tokens of a FAST codec, learnt from the demonstrations.
         action_time_alpha: action times are Beta(alpha, 1), 1 being noise. pi0 has 1.5; at lower
             times the noised chunk itself shows where it goes, and nothing has to be looked up.
     """
@@ -307,6 +311,8 @@ class VLAConfig:
     insulated: bool = field(default=False, metadata=ADDED)
     image_time_shift: float = field(default=1.0, metadata=ADDED)
     predicts: str = field(default="latents", metadata=ADDED)
+    action_ids: Literal["appended", "last"] = field(default="appended", metadata=ADDED)
+    fast_vocab: int = field(default=1024, metadata=ADDED)
 
     def __post_init__(self) -> None:
         if self.dorsal_init not in get_args(DorsalInit):

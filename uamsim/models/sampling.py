@@ -94,7 +94,7 @@ class Sampler:
         *,
         recorder: AttentionRecorder | None = None,
     ) -> Tensor:
-        """Normalised action chunks [B, K, A].
+        """Normalised action chunks [B, K, A]; NaN where what is said is no chunk.
 
         Args:
             images: uint8 [B, V, H, W, 3].
@@ -148,7 +148,7 @@ class Sampler:
                 return run_step(model, x_BKA, t_B, prefix, recorder)
             return self._step(model, x_BKA, t_B, prefix)
 
-        return model.actor.sample(step, noise)
+        return model.actor.act(model, step, prefix, noise, recorder)
 
     def attention_maps(
         self, images: Tensor, instructions: Sequence[str], proprio: Tensor, noise: Tensor

@@ -14,6 +14,7 @@ actions see; S: state; A: noised actions. (UAM, Fig. 7 and section 3.)
 Axes: B batch, T tokens of the sequence.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,6 +67,15 @@ class Layout:
     def length(self) -> int:
         """Tokens in all."""
         return sum(s.length for s in self.segments)
+
+    def ending(self, length: int) -> "Layout":
+        """The same with so many tokens in the last segment."""
+        *before, last = self.segments
+        if last.length == length:
+            return self
+        return dataclasses.replace(
+            self, segments=(*before, dataclasses.replace(last, length=length))
+        )
 
     def span(self, *kinds: Kind) -> slice:
         """The tokens from the first to the last segment of ``kinds``, which must be adjacent."""

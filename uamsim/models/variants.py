@@ -1,4 +1,4 @@
-"""The variants: six rows of Table 1 of the UAM paper, the MLP head of its Table 3, and controls.
+"""Rows of Table 1 of the UAM paper, the MLP head of its Table 3, controls, and policies of others.
 
 | E_dor starts from | VAE tokens | ViT tokens | queries |
 |---|---|---|---|
@@ -7,7 +7,8 @@
 | the generator | **gen_init**, **uam** | gen_init_vit | gen_init_query |
 
 Rows of the paper are bold; the others are controls, so that a start is compared at equal input and
-an input at equal start. In a column the weights alone differ (appendix C.2).
+an input at equal start. In a column the weights alone differ (appendix C.2). Then come policies
+of others: E_sem alone, which says actions as tokens.
 """
 
 import dataclasses
@@ -165,3 +166,19 @@ GRID: tuple[str, ...] = tuple(
     name for name, variant in VARIANTS.items() if variant.dorsal_input != "none"
 )
 """Every start with every input, ``uam`` and what tells text from pictures in 2a."""
+VARIANTS.add(
+    "openvla",
+    Variant(
+        title="Action bins",
+        summary="E_sem alone, each number one of 256 tokens, as OpenVLA and RT-2",
+        action_head="bins",
+    ),
+)
+VARIANTS.add(
+    "pi0_fast",
+    Variant(
+        title="FAST tokens",
+        summary="E_sem alone, state and actions as tokens, as pi0-FAST",
+        action_head="fast",
+    ),
+)

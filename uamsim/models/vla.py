@@ -87,7 +87,7 @@ class VLA(nn.Module):
             parameter.requires_grad_(trainable)
 
     @property
-    def _shields_e_sem(self) -> bool:
+    def shields_e_sem(self) -> bool:
         """Whether no loss of this class may reach E_sem."""
         return self.config.insulated or not self.e_sem_trainable
 
@@ -156,7 +156,7 @@ class VLA(nn.Module):
         """E_sem's input, then what it reads around so many pictures of E_dor."""
         if not self._num_marks:
             return sem_BTW
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self._shields_e_sem):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.shields_e_sem):
             return torch.cat((sem_BTW, self.vlm.marks(len(sem_BTW), num_pictures)), dim=1)
 
     def to_batch(
@@ -200,7 +200,7 @@ class VLA(nn.Module):
             raise ShapeError(
                 f"images must be [B, V={config.num_views}, H, W, 3]; got {tuple(images.shape)}."
             )
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self._shields_e_sem):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.shields_e_sem):
             features = self.vlm.view_features(images)
             sem = self.vlm.embed_prefix(features, ids_BT)
         return sem, self.feed.tokens(self, features, latents) if self.feed else None
@@ -251,10 +251,12 @@ class VLA(nn.Module):
         )
         actor = self.actor
         state = actor.state(self, batch.proprio)
-        tokens = actor.actions(self, *actor.noised(batch.actions, noise))
+        actions = actor.targets(batch.actions, batch.action_mask)
+        tokens = actor.actions(self, *actor.noised(actions, noise))
         parts = (x.get(actor.expert), state, tokens)
         x[actor.expert] = _joined([part for part in parts if part is not None])
-        return Inputs(self.layout(prompts.ids.shape[1], goals=goals), x, prompts)
+        layout = self.layout(prompts.ids.shape[1], goals=goals).ending(tokens.shape[1])
+        return Inputs(layout, x, prompts)
 
     def forward(
         self, batch: VLABatch, noise: Noise, *, goals: Sequence[Kind] | None = None
@@ -277,7 +279,7 @@ class VLA(nn.Module):
             inputs.x,
             inputs.prompts,
             keep=keep,
-            freeze_sem=self._shields_e_sem,
+            freeze_sem=self.shields_e_sem,
             packed=self.packed,
         )
         return {kind: out.hidden[wanted[kind]][:, place] for kind, place in places.items()}
@@ -289,6 +291,8 @@ class VLA(nn.Module):
 
     def losses(self, batch: VLABatch, noise: torch.Generator | Noise) -> dict[str, Tensor]:
         """Losses: "action", that of the prediction, if any ("dynamics"), and "total".
+
+        With them stands what the head counts, such as "clipped".
 
         Args:
             batch: with latents where the variant needs them.
@@ -305,7 +309,8 @@ class VLA(nn.Module):
             losses[self.prediction.loss_name] = self.prediction.loss(
                 self, states[self.prediction.predicting], batch.latents, batch.goal_latents, noise
             )
-        return losses | {"total": self.total(losses)}
+        counted = self.actor.counted(batch.actions, batch.action_mask)
+        return losses | counted | {"total": self.total(losses)}
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of the losses."""

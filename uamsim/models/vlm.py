@@ -251,11 +251,14 @@ class VLM(nn.Module):
         tokens = self.embed_text(torch.tensor(ids, dtype=torch.long, device=self.device))
         return tokens.expand(*shape, -1, -1)
 
+    @property
+    def output_weight(self) -> Tensor:
+        """Of the layer that gives logits, [vocab, W]."""
+        return self.embed.weight if self.config.tie_embeddings else self.head.weight
+
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits [..., vocab]."""
-        return (
-            F.linear(hidden, self.embed.weight) if self.config.tie_embeddings else self.head(hidden)
-        )
+        return F.linear(hidden, self.output_weight)
 
     def answer_loss(
         self,

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uamsim.registry import Registry
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import Tensor, nn
 
@@ -156,6 +157,25 @@ class Head(Part, ABC):
         del size, generator
         return {}
 
+    def fit(self, model: Model, actions_NKA: np.ndarray) -> None:
+        """Learns from normalised chunks of the demonstrations what is not trained by a loss."""
+        del model, actions_NKA
+
+    def targets(self, actions_BKA: Tensor, mask_BK: Tensor) -> Tensor:
+        """The normalised chunk as it is to be predicted.
+
+        Args:
+            actions_BKA: the chunk.
+            mask_BK: False where an action carries no loss.
+        """
+        del mask_BK
+        return actions_BKA
+
+    def counted(self, actions_BKA: Tensor, mask_BK: Tensor) -> dict[str, Tensor]:
+        """What is worth counting in a step's chunks, each a mean over actions, by its name."""
+        del actions_BKA, mask_BK
+        return {}
+
     def noised(self, actions_BKA: Tensor, noise: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """What ``actions`` reads in training: the chunk, with noise where it is noised, and times.
 
@@ -206,6 +226,27 @@ class Head(Part, ABC):
             step: ``output`` of one pass over A, made of ``x_BKA`` and a time.
             noise_BKA: what decides the chunk where it is drawn.
         """
+
+    def act(
+        self,
+        model: Model,
+        step: Callable[[Tensor, float], Tensor],
+        prefix: Any,
+        noise_BKA: Tensor,
+        recorder: Any,
+    ) -> Tensor:
+        """The normalised chunk [B, K, A] behind a prefix; NaN where the model says none.
+
+        Args:
+            model: the VLA.
+            step: as for ``sample``.
+            prefix: ``decoding.Prefilled``, all before A.
+            noise_BKA: as for ``sample``.
+            recorder: an ``AttentionRecorder`` or None; is shown the attention of each pass that is
+                none of ``step``.
+        """
+        del model, prefix, recorder
+        return self.sample(step, noise_BKA)
 
 
 class Prediction(Part, ABC):

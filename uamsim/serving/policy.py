@@ -62,6 +62,10 @@ class VLAPolicy:
         device: where it runs; never chosen for you.
         intervention: a name of ``INTERVENTIONS``: what is hidden from the actions, or None.
 
+    Attributes:
+        unsaid: chunks so far for which the model said no actions, such as FAST tokens of a wrong
+            length: the robot then stays where it is.
+
     Raises:
         CheckpointError: a file is missing, corrupt, of another kind, lacks what a policy needs,
             or the two do not fit.
@@ -119,6 +123,7 @@ class VLAPolicy:
         self.model = model.to(device)
         self.model.prompt_multiple = PROMPT_MULTIPLE
         self._sampler = Sampler(self.model)
+        self.unsaid = 0
 
     def act(self, inputs: Sequence[PolicyInput]) -> Float32[np.ndarray, "B T A"]:
         """See ``Policy.act``.
@@ -131,10 +136,20 @@ class VLAPolicy:
             images, instructions, proprio, self._action_noise(inputs), self._goal_noise(inputs)
         )
         targets = self._normalizer.unnormalize(actions.cpu().numpy(), "action")
+        targets = self._still(inputs, targets)
         if self.spec.control == "relative":
             return targets
         agent_pos = np.stack([item.observation["agent_pos"] for item in inputs])
         return expand_targets(agent_pos, targets, self._steps_per_target)
+
+    def _still(self, inputs: Sequence[PolicyInput], targets: np.ndarray) -> np.ndarray:
+        """The robot stays where it is in place of a chunk that the model did not say, counted."""
+        unsaid = np.isnan(targets).any((1, 2))
+        self.unsaid += int(unsaid.sum())
+        for row in np.flatnonzero(unsaid).tolist():
+            pose = inputs[row].observation["agent_pos"]
+            targets[row] = 0.0 if self.spec.control == "relative" else pose
+        return targets
 
     def batch_key(self, item: PolicyInput) -> int:
         """Length of the padded prompt: a longer one changes rounding, and so actions."""

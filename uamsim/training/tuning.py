@@ -32,6 +32,8 @@ from uamsim.training.state import STATE_NAME
 
 LATENTS_FOLDER = "latents"
 TRACE_NAME = "trace.json.gz"
+OF_ACTIONS = frozenset({"action", "clipped"})
+"""Losses and counts that are means over actions, not over samples."""
 
 
 def tune(
@@ -86,6 +88,7 @@ def tune(
     model = trainee.model
     model.set_e_sem_trainable(e_sem_trainable)
     model.packed = runtime.packed
+    model.actor.fit(model, data.chunks())
     trainee.to(training_device())
     losses = _Losses.of(config, sources, data, model)
     prepare_layers(model, config.precision, runtime)
@@ -266,7 +269,7 @@ def _share(
 ) -> dict[str, Tensor]:
     """What a pass's means over its own actions and samples add to those of the whole step."""
     shares = {
-        name: mean * (actions if name == "action" else samples)
+        name: mean * (actions if name in OF_ACTIONS else samples)
         for name, mean in means.items()
         if name != "total"
     }
