@@ -1,10 +1,12 @@
 import pytest
 
 from uamsim.reporting.controls import control_table
+from uamsim.reporting.figures import budget
 from uamsim.reporting.gate import goal_verdict
 from uamsim.reporting.glance import glance_table, sentences
-from uamsim.reporting.results import Results
+from uamsim.reporting.results import Results, validate_results
 from uamsim.reporting.rows import row_files, to_csv
+from uamsim.reporting.through import intervention_table
 
 
 def set_rate(results, variant, mode, successes):
@@ -84,3 +86,47 @@ def test_right_goals_are_counted_where_somebody_looked():
     assert goal_verdict([{"right": True}, {"right": True}, {"right": False}]).startswith(
         "2 of 3 are right (67% ["
     )
+
+
+def test_what_is_hidden_stands_beside_the_policy_as_it_is(make_results):
+    results = make_results(variants=("no_dorsal", "uam"), splits=("in_domain",), seeds=(0, 1))
+    assert intervention_table(Results(results)).rows == []
+    assert budget(Results(results)) is None
+    results["interventions"] = [
+        {
+            "variant": variant,
+            "e_sem": "unfrozen",
+            "seed": seed,
+            "intervention": name,
+            "hidden": [],
+            "applicable": variant == "uam" or name == "none",
+            "task": "press_button",
+            "aim_cm": 2.0,
+            "aims_cm": [1.0, 3.0, 2.0] if name == "none" else None,
+            **({"episodes": 10, "successes": 9, "rate": 0.9, "ci_low": 0.6, "ci_high": 1.0}),
+        }
+        for variant in ("no_dorsal", "uam")
+        for seed in (0, 1)
+        for name in ("none", "hide_e_dor")
+    ]
+    row = {"variant": "uam", "e_sem": "unfrozen", "seed": 0, "right": 19, "goals": 20}
+    results["goal_accuracy"] = [row | {"guessing": 0.3, "rate": 0.95, "ci_low": 0.7, "ci_high": 1}]
+    results["costs"] = [
+        {"variant": v, "e_sem": "unfrozen", "parameters": 5, "flops_per_step": 1e9}
+        for v in ("no_dorsal", "uam")
+    ]
+    validate_results(results)
+    table = intervention_table(Results(results))
+    plain, uam = table.rows
+    assert table.head[1:] == [
+        "as it is",
+        "C and G_1 hidden: actions see E_sem alone",
+        "right goals",
+    ]
+    assert uam[1].startswith("90% [")
+    assert uam[1].endswith("; 2.0 cm")
+    assert uam[2].startswith("90% [")
+    assert uam[3].startswith("95% [")
+    assert plain[2:] == ["–", "–"]
+    assert "guessing gives 30%" in table.note
+    assert budget(Results(results)) is not None

@@ -31,6 +31,7 @@ SOURCES = {
     "sweep": ("rows",),
     "tradeoff": ("rows", "retention"),
     "training": ("curves",),
+    "budget": ("curves", "costs"),
     "ood": ("rows",),
 }
 """Figure, or what its name begins with -> the parts of results.json that it draws."""
@@ -45,6 +46,7 @@ def figures(results: Results) -> dict[str, Figure]:
         "tradeoff": tradeoff,
         "tradeoff_narrow": lambda results: tradeoff(results, narrow=True),
         "training": training,
+        "budget": budget,
         **{f"ood_{mode}": _ood_drawing(mode) for mode in results.modes if mode != PROBE},
     }
     drawn = {}
@@ -211,6 +213,51 @@ def training(results: Results) -> Figure | None:
     axes.set_ylim(max(0.0, low - 0.06), 1.0)
     axes.xaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
     figure.legend(loc="outside lower center", ncols=4)
+    return figure
+
+
+def budget(results: Results) -> Figure | None:
+    """Success along training against steps, and against floating-point operations."""
+    costs = {
+        (row["variant"], row["e_sem"]): row["flops_per_step"]
+        for row in results.raw.get("costs", ())
+    }
+    means = {
+        (variant, mode): _mean_curve(runs)
+        for variant in results.variants
+        for mode in results.modes
+        if (runs := [c for seed in results.seeds if (c := results.curve(variant, mode, seed))])
+        and (variant, mode) in costs
+    }
+    if not means:
+        return None
+    figure = new_figure(10, 4.1)
+    panels = figure.subplots(1, 2, sharey=True)
+    for (variant, mode), mean in means.items():
+        look = {
+            "color": results.variant_colours[variant],
+            "marker": VARIANT_MARKERS[results.variants.index(variant) % len(VARIANT_MARKERS)],
+            "linestyle": "-" if mode == "unfrozen" else "--",
+        }
+        steps, success = [p[0] for p in mean], [p[1] for p in mean]
+        panels[0].plot(steps, success, **look)
+        panels[1].plot([costs[variant, mode] * step for step in steps], success, **look)
+    panels[0].set_xlabel("training steps")
+    panels[1].set_xlabel("floating-point operations of training")
+    panels[0].set_ylabel("in-domain success   →  better")
+    for axes in panels:
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_xlim(left=0)
+        percent_axis(axes)
+    handles = [
+        Line2D([], [], linestyle="-", color=results.variant_colours[v],
+               label=results.variant_title(v),
+               marker=VARIANT_MARKERS[results.variants.index(v) % len(VARIANT_MARKERS)])
+        for v in dict.fromkeys(variant for variant, _ in means)
+    ]  # fmt: skip
+    if any(mode != "unfrozen" for _, mode in means):
+        handles.append(Line2D([], [], linestyle="--", color=INK, label="E_sem not unfrozen"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
     return figure
 
 

@@ -21,6 +21,7 @@ from uamsim.reporting.results import Results
 from uamsim.reporting.rows import row_files
 from uamsim.reporting.svg import inline, standalone, to_svg
 from uamsim.reporting.tax import tax_table
+from uamsim.reporting.through import intervention_table
 from uamsim.storage import write_text
 
 _VERDICTS = ("supported", "contradicted", "unresolved", "not tested", "not run")
@@ -29,6 +30,7 @@ _LABELS = {
     "tradeoff": "Success against the share of S that is kept, one point a variant",
     "sweep": "Success of each variant and mode",
     "training": "S against success along training",
+    "budget": "Success against steps and floating-point operations of training",
     "ood": "Success by split",
 }
 
@@ -102,6 +104,7 @@ def _context(results: Results, media: MediaReader) -> dict[str, Any]:
         "gate_verdict": gate_verdict(results),
         "gate_passed": not fails_gate(results),
         "tax": tax_table(results),
+        "through": intervention_table(results),
         "sweep": tables.sweep_table(results),
         "tasks": tables.task_table(results),
         "splits": {mode: tables.split_table(results, mode) for mode in results.modes},
