@@ -11,6 +11,7 @@ import pytest
 
 from uamsim.cli import main
 from uamsim.cli.experiment import parse
+from uamsim.cli.serve import Command, load
 from uamsim.errors import ConfigError, MissingDependencyError, PolicyError, UnknownNameError
 from uamsim.evaluation.backends.ledger import read_ledger
 from uamsim.models.variants import VARIANTS
@@ -188,6 +189,13 @@ def test_what_is_no_policy_says_why(file: Path, name: str, error: type[Exception
         find_policy(f"{file}{name}", request)
     with pytest.raises(MissingDependencyError, match="cannot import 'no_module'"):
         find_policy("no_module:Policy", request)
+
+
+def test_a_policy_in_python_is_served(file: Path):
+    served = load(Command(policy=f"{file}:Still"))
+    assert (served.name, served.spec.horizon) == ("still", 8)
+    with pytest.raises(UnknownNameError, match="Did you mean 'Still'"):
+        load(Command(policy=f"{file}:Stil"))
 
 
 def test_a_policy_that_does_not_say_what_it_needs_is_told(file: Path):

@@ -10,7 +10,6 @@ one: "PACKAGE:NAMESPACE/Name-v0".
 import dataclasses
 import functools
 import importlib
-import importlib.metadata
 import importlib.util
 import re
 import runpy
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from uamsim import plugins
 from uamsim.contract import ACTION_DIM, CONTROL_HZ, Control
 from uamsim.errors import ConfigError, MissingDependencyError, UnknownNameError
 from uamsim.registry import Registry
@@ -289,7 +289,7 @@ WORLDS: Registry[WorldSpec] = _Worlds()
 
 def list_packages() -> list[str]:
     """The packages that bring worlds: this repository's own, then others' by name."""
-    found = importlib.metadata.entry_points(group=ENTRY_POINT_GROUP)
+    found = plugins.brought(ENTRY_POINT_GROUP).values()
     return [PACKAGE, *sorted({entry.value for entry in found} - {PACKAGE})]
 
 

@@ -93,7 +93,8 @@ def listing() -> str:
         [
             "usage: uamsim experiment NAME|FILE.py [--scale debug|tiny|small|paper]",
             "       [--runner ray|inline] [--workers N] [--seeds 0 1 2] [--out DIR] [--resume]",
-            "       [--pretrain] [--init WEIGHTS] [--world WORLD] [--config FILE] [--dry-run]",
+            "       [--pretrain] [--init WEIGHTS] [--world WORLD] [--data DATASET] [--config FILE]",
+            "       [--dry-run]",
             "       [any config field by its name, for example --tuning.steps 100]",
             "",
             *(lines or ["  no experiments found"]),
@@ -111,6 +112,7 @@ def parse(name: str, words: Sequence[str]) -> tuple[Options, "ExperimentSpec | L
         ConfigError: a value that its field does not allow, or no such file of ``--config``.
         SystemExit: an unknown flag (tyro names the nearest), or --help.
     """
+    from uamsim.orchestration.artifacts.given_data import fit_to_data
     from uamsim.orchestration.artifacts.public_weights import fit_to_weights
     from uamsim.orchestration.artifacts.store import default_root
     from uamsim.orchestration.experiments import build_any
@@ -123,6 +125,8 @@ def parse(name: str, words: Sequence[str]) -> tuple[Options, "ExperimentSpec | L
     changes = read_config(Path(file)) if file else {}
     scale, rest = _take("--scale", str(changes.get("scale", DEFAULT_SCALE)), rest)
     world, rest = _take("--world", "", rest)
+    data, rest = _take("--data", "", rest)
+    rest += ["--data.path", data] if data else []
     spec = build_any(name, scale)
     if changes:
         fixed = {"name": spec.name, "scale": spec.scale}
@@ -157,7 +161,7 @@ def parse(name: str, words: Sequence[str]) -> tuple[Options, "ExperimentSpec | L
         raise ConfigError("--name and --scale are fixed by the experiment; do not change them.")
     if isinstance(command.spec, LatencySpec):
         return options, command.spec
-    return options, fit_to_weights(command.spec)
+    return options, fit_to_weights(fit_to_data(command.spec))
 
 
 def _take(flag: str, value: str, words: Sequence[str]) -> tuple[str, list[str]]:

@@ -13,6 +13,7 @@ import tyro
 
 from uamsim.contract import Policy, PolicySpec
 from uamsim.errors import ConfigError
+from uamsim.serving.refs import PythonFactory
 from uamsim.serving.server import PolicyServer, ServeConfig
 
 TOKEN_VARIABLE = "UAMSIM_TOKEN"
@@ -24,14 +25,15 @@ class Command:
     """Serves one policy until Ctrl-C; requests in progress are still answered.
 
     Attributes:
-        policy: a checkpoint (.safetensors), or "random".
+        policy: a checkpoint (.safetensors), file.py:NAME or module:NAME of a class in Python, or
+            "random".
         device: where a checkpoint runs.
         threads: CPU threads of the policy; on a machine with other work, more of them are slower.
         serve: the server.
         random: what the random policy claims to need.
     """
 
-    policy: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT|random")]
+    policy: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="POLICY")]
     device: str = "cpu"
     threads: int = 1
     serve: Annotated[ServeConfig, tyro.conf.arg(name="")] = field(default_factory=ServeConfig)
@@ -99,6 +101,7 @@ def load(command: Command) -> Policy:
     Raises:
         ConfigError: it names a privileged policy, or no thread is left for one.
         CheckpointError: no policy is there.
+        UamsimError: as ``PythonFactory``.
     """
     if command.policy == "random":
         from uamsim.evaluation.controls import RandomPolicy
@@ -109,6 +112,8 @@ def load(command: Command) -> Policy:
             "an expert reads the simulator's state, which no client sends; serve a checkpoint or "
             "random."
         )
+    if ":" in command.policy and not Path(command.policy).exists():
+        return PythonFactory(where=command.policy)()
     from uamsim.runtime import limit_threads
     from uamsim.serving.policy import VLAPolicy
 

@@ -1,9 +1,10 @@
 """What data to make. Every field decides the result; nothing here depends on the host."""
 
 from dataclasses import dataclass, field
+from typing import get_args
 
 from uamsim.contract import ADDED, SKILLS, Control
-from uamsim.errors import ConfigError
+from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.worlds import world_of
 
 SCENE_ENV_ID = "uamsim_envs:uamsim/AlohaScene-v0"
@@ -79,6 +80,39 @@ class DemonstrationConfig:
         """Actions a second that the world takes; None where each takes as long as it needs."""
         world = world_of(self.env_ids[0])
         return world.control_hz if world.environments or self.control != "relative" else self.fps
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """A dataset that takes the place of recorded demonstrations.
+
+    Attributes:
+        path: folder of a LeRobotDataset v3.0; "" records demonstrations.
+        camera_map: "CAMERA=FEATURE" for each camera of the policy, such as
+            "primary=observation.images.top"; () takes those that are called as the policy's.
+        state: feature that is ``agent_pos``.
+        action: feature that is the action.
+        control: what actions are; None takes what the dataset says, as those of this project do.
+    """
+
+    path: str = ""
+    camera_map: tuple[str, ...] = ()
+    state: str = "observation.state"
+    action: str = "action"
+    control: Control | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the fields.
+
+        Raises:
+            UnknownNameError: no such control.
+            ConfigError: an entry of the map without a feature.
+        """
+        if self.control is not None and self.control not in get_args(Control):
+            raise UnknownNameError("control", self.control, get_args(Control))
+        for word in self.camera_map:
+            if not all(word.partition("=")):
+                raise ConfigError(f"data.camera-map expects CAMERA=FEATURE, got {word!r}.")
 
 
 def _default_skill_weights() -> dict[str, float]:

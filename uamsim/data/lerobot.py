@@ -68,7 +68,7 @@ class LeRobotDataset:
                 "which LeRobot drops when it splits or merges a dataset, and others do not write. "
                 f'Add "control": one of {", ".join(get_args(Control))} to it, or pass control=.'
             )
-        episodes = _read_table(root / EPISODES_PATH)
+        episodes = read_table(root / EPISODES_PATH)
         try:
             self._read(episodes)
         except (KeyError, ValueError, TypeError, pa.ArrowException) as error:
@@ -88,7 +88,7 @@ class LeRobotDataset:
         places = sorted({(r["data/chunk_index"], r["data/file_index"]) for r in self._episodes})
         table = pa.concat_tables(
             [
-                _read_table(self.root / DATA_PATH.format(chunk_index=chunk, file_index=file))
+                read_table(self.root / DATA_PATH.format(chunk_index=chunk, file_index=file))
                 for chunk, file in places
             ]
         )
@@ -185,10 +185,15 @@ class LeRobotDataset:
             decode_video(self.root / name, frames[start:stop], _REMEDY)
 
 
-def _read_table(path: Path) -> pa.Table:
+def read_table(path: Path, remedy: str = _REMEDY) -> pa.Table:
+    """A parquet file that must be there.
+
+    Raises:
+        DatasetError: it is missing or not readable.
+    """
     try:
         return pq.read_table(path)
     except FileNotFoundError as error:
-        raise DatasetError(f"{path} is missing. {_REMEDY}") from error
+        raise DatasetError(f"{path} is missing. {remedy}") from error
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise DatasetError(f"{path} is not a readable parquet file ({error}). {_REMEDY}") from error
+        raise DatasetError(f"{path} is not a readable parquet file ({error}). {remedy}") from error

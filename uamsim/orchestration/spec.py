@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from uamsim.contract import ADDED, PolicySpec, content_hash, steps_per_frame
-from uamsim.data.config import DemonstrationConfig, SceneChangeConfig, VQAConfig
+from uamsim.data.config import DataConfig, DemonstrationConfig, SceneChangeConfig, VQAConfig
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.evaluation.config import (
     ALL_SPLITS,
@@ -49,6 +49,7 @@ __all__ = [
     "VARIANTS",
     "WORLDS",
     "BackboneConfig",
+    "DataConfig",
     "DemonstrationConfig",
     "ESem",
     "EvaluationConfig",
@@ -147,6 +148,7 @@ class ExperimentSpec:
         frozen_seeds: how many of ``seeds``, from the first, trials with a frozen E_sem have; all
             where 0.
         interventions: what is hidden from trained policies, to see what flows through what.
+        data: a dataset that is there already, in place of recorded demonstrations.
         init: folder or hub name of a public model whose weights take the place of what would
             be pretrained; its sizes take the place of ``model``'s.
     """
@@ -171,6 +173,7 @@ class ExperimentSpec:
     media: MediaConfig = field(default_factory=MediaConfig)
     pairs: tuple[str, ...] = field(default=(), metadata=ADDED)
     cotraining_share: float = field(default=0.2, metadata=ADDED)
+    data: DataConfig = field(default=DataConfig(), metadata=ADDED)
     init: str = field(default="", metadata=ADDED)
     claims: tuple[str, ...] | None = field(default=None, metadata=ADDED)
     frozen_seeds: int = field(default=0, metadata=ADDED)

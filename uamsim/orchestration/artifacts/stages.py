@@ -14,6 +14,7 @@ from uamsim.contract import json_fields
 from uamsim.data.config import VQAConfig
 from uamsim.models.config import GeneratorConfig, VAEConfig, VLMConfig
 from uamsim.orchestration.artifacts.gate import GATE_FILE, gate_config, measure_gate
+from uamsim.orchestration.artifacts.given_data import demonstration_config
 from uamsim.orchestration.artifacts.public_weights import fingerprint, given_kinds
 from uamsim.orchestration.artifacts.store import ArtifactStore, Recipe
 from uamsim.orchestration.jsonable import to_json
@@ -92,7 +93,7 @@ def _configs(spec: ExperimentSpec, joint: bool) -> dict[str, tuple[Any, tuple[st
         "seed": pretraining.seed,
     }
     return {
-        "demonstrations": (spec.demonstrations, ()),
+        "demonstrations": (demonstration_config(spec), ()),
         "vqa": (spec.vqa, ()),
         "vqa_test": (vqa_test_config(spec), ()),
         "scene_changes": (spec.scene_changes, ()),
@@ -261,7 +262,14 @@ def _import(spec: ExperimentSpec, kind: str, out: Path) -> None:
 
 def _demonstrations(plan: Plan, out: Path, workers: int, report: Report) -> None:
     from uamsim.data.demonstrations import collect_demonstrations
+    from uamsim.data.given import GivenDataset
     from uamsim.data.lerobot import LeRobotDataset
+
+    config = plan.spec.demonstrations
+    if plan.spec.data.path:
+        given = GivenDataset(plan.spec.data, config.cameras)
+        given.write(out, config.image_size, config.control_hz)
+        return
 
     collect_demonstrations(
         plan.spec.demonstrations, out, workers=workers, progress=lambda n, of: report(n, of, {})
