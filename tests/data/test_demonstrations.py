@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 
+import av
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -263,3 +264,26 @@ def test_a_dataset_that_lost_its_control_says_so(tmp_path, demonstrations):
         LeRobotDataset(root)
     data = LeRobotDataset(root, control="ee")
     assert (data.control, data.control_hz) == ("ee", 50)
+
+
+def test_what_others_ask_of_a_dataset_is_an_option(tmp_path, task_id):
+    config = DemonstrationConfig(
+        env_ids=(task_id,),
+        episodes_per_env=2,
+        image_size=(32, 48),
+        pixel_format="yuv420p",
+        quantiles=True,
+    )
+    root = collect_demonstrations(config, tmp_path / "data")
+    data = LeRobotDataset(root)
+    stats = json.loads((root / "meta/stats.json").read_text())
+    for name, values in (("action", data.action), ("observation.state", data.state)):
+        expected = np.quantile(values.astype(np.float64), 0.99, axis=0)
+        np.testing.assert_allclose(stats[name]["q99"], expected)
+    with av.open(str(next(root.rglob("*.mp4")))) as video:
+        assert video.streams.video[0].pix_fmt == "yuv420p"
+    feature = data.info["features"]["observation.images.primary"]
+    assert feature["info"]["video.pix_fmt"] == "yuv420p"
+    assert data.frames("primary").shape == (len(data), 32, 48, 3)
+    with pytest.raises(ConfigError, match="must be even with pixel_format yuv420p"):
+        dataclasses.replace(config, image_size=(31, 48))

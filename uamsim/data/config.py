@@ -1,12 +1,14 @@
 """What data to make. Every field decides the result; nothing here depends on the host."""
 
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Literal, get_args
 
 from uamsim.contract import ADDED, SKILLS, Control
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.worlds import world_of
 
+PixelFormat = Literal["yuv444p", "yuv420p"]
+"""How videos hold colours: at full resolution, or halved, which every browser plays."""
 SCENE_ENV_ID = "uamsim_envs:uamsim/AlohaScene-v0"
 
 
@@ -30,6 +32,9 @@ class DemonstrationConfig:
         control: representation of actions and of the arm's state.
         render_profile: how pictures are drawn.
         max_failures: share of seeds that may fail before the expert is taken to be broken.
+        pixel_format: of the videos.
+        quantiles: whether statistics have the 1st to 99th percentile of states and actions, by
+            which LeRobot normalises for some policies.
         timed: whether each action takes the same time, as the world's ``WorldSpec`` says.
     """
 
@@ -45,6 +50,8 @@ class DemonstrationConfig:
     control: Control = "ee"
     render_profile: str = "fast"
     max_failures: float = 0.5
+    pixel_format: PixelFormat = field(default="yuv444p", metadata=ADDED)
+    quantiles: bool = field(default=False, metadata=ADDED)
     timed: bool = field(default=True, init=False, metadata=ADDED)
 
     def __post_init__(self) -> None:
@@ -63,6 +70,13 @@ class DemonstrationConfig:
         _require(
             0 <= self.max_failures < 1,
             f"DemonstrationConfig.max_failures must be in [0, 1), not {self.max_failures}.",
+        )
+        if self.pixel_format not in get_args(PixelFormat):
+            raise UnknownNameError("pixel format", self.pixel_format, get_args(PixelFormat))
+        _require(
+            self.pixel_format != "yuv420p" or not any(n % 2 for n in self.image_size),
+            "DemonstrationConfig.image_size must be even with pixel_format yuv420p, not "
+            f"{self.image_size}.",
         )
         worlds = [world_of(env_id) for env_id in self.env_ids]
         for world in worlds:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from uamsim.data.archives import damaged, read_archive, write_archive
+from uamsim.data.config import PixelFormat
 from uamsim.data.image_stats import ImageSums, merge_image_stats
 from uamsim.data.lerobot_writer import (
     VIDEO_PATH,
@@ -18,7 +19,7 @@ from uamsim.data.lerobot_writer import (
     video_key,
     write_tables,
 )
-from uamsim.data.video import encode_video
+from uamsim.data.video import PIXEL_FORMAT, encode_video
 
 EPISODES_PER_FILE = 20
 
@@ -58,6 +59,7 @@ def write_data_file(
     *,
     fps: int,
     failed: Sequence[int] = (),
+    pixel_format: PixelFormat = PIXEL_FORMAT,
 ) -> None:
     """Encodes a file's videos and keeps the rest of it for the tables.
 
@@ -68,6 +70,7 @@ def write_data_file(
         pictures: camera -> uint8 [H, W, 3] pictures of all its episodes, one after the other.
         fps: frames a second.
         failed: seeds that gave no episode.
+        pixel_format: of the videos.
 
     Raises:
         StorageError: the disk is full.
@@ -76,7 +79,8 @@ def write_data_file(
     for camera, frames in pictures.items():
         sums = ImageSums()
         name = VIDEO_PATH.format(video_key=video_key(camera), **file_indices(number))
-        encode_video(folder / name, _summed(frames, sums), fps=fps)
+        summed = _summed(frames, sums)
+        encode_video(folder / name, summed, fps=fps, pixel_format=pixel_format)
         stats[camera], videos[name] = sums.to_json(), _checksum(folder / name)
     head = {
         "episodes": [[e.env_id, e.seed, e.instruction, len(e.state)] for e in episodes],

@@ -290,6 +290,7 @@ def _write_file(
         {camera: _pictures(list(paths.values()), camera) for camera in config.cameras},
         fps=config.fps,
         failed=failed,
+        pixel_format=config.pixel_format,
     )
     for seed in (*kept, *failed):
         episode_path(folder, number, seed).unlink(missing_ok=True)
@@ -316,6 +317,8 @@ def _assemble(
         robot_type=world.robot_type,
         action_names=sizes.action_names,
         proprio_names=sizes.proprio_names,
+        pixel_format=config.pixel_format,
+        quantiles=config.quantiles,
     )
     failed = write_dataset(folder, num_files, spec)
     # Last: where it is, the dataset is whole.

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from uamsim.contract import CONTROL_HZ, Control, rate_facts
+from uamsim.data.config import PixelFormat
 from uamsim.data.video import PIXEL_FORMAT
 from uamsim.storage import whole_file, write_json
 
@@ -39,6 +40,8 @@ class DatasetSpec:
         control_hz: actions a second; None where each takes as long as it needs.
         action_names: of the numbers of an action; () takes ``arm_names``.
         proprio_names: of those of the state; () takes the action's.
+        pixel_format: of the videos.
+        quantiles: whether statistics have those of ``QUANTILES``.
     """
 
     fps: int
@@ -49,6 +52,8 @@ class DatasetSpec:
     control_hz: float | None = CONTROL_HZ
     action_names: tuple[str, ...] = ()
     proprio_names: tuple[str, ...] = ()
+    pixel_format: PixelFormat = PIXEL_FORMAT
+    quantiles: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,16 +99,29 @@ def arm_names(control: Control, dim: int) -> list[str]:
     return [f"{side}{part}" for side in sides for part in (*parts, "gripper")]
 
 
-def describe(values: np.ndarray) -> dict[str, list[float]]:
-    """Minimum, maximum, mean, deviation and count of [N, dim] values, as the layout stores them."""
+QUANTILES: Mapping[str, float] = {"q01": 0.01, "q10": 0.1, "q50": 0.5, "q90": 0.9, "q99": 0.99}
+"""The layout's names of quantiles."""
+
+
+def describe(values: np.ndarray, *, quantiles: bool = False) -> dict[str, list[float]]:
+    """Minimum, maximum, mean, deviation and count of [N, dim] values, as the layout stores them.
+
+    Args:
+        values: [N, dim].
+        quantiles: whether ``QUANTILES`` come with them.
+    """
     wide = values.astype(np.float64)
-    return {
+    found = {
         "min": wide.min(axis=0).tolist(),
         "max": wide.max(axis=0).tolist(),
         "mean": wide.mean(axis=0).tolist(),
         "std": wide.std(axis=0).tolist(),
         "count": [len(wide)],
     }
+    if quantiles:
+        shares = np.quantile(wide, list(QUANTILES.values()), axis=0)
+        found |= {name: share.tolist() for name, share in zip(QUANTILES, shares, strict=True)}
+    return found
 
 
 def write_tables(
@@ -140,8 +158,10 @@ def write_tables(
     _write_table(root / EPISODES_PATH, pa.Table.from_pylist(rows))
     _write_table(root / TASKS_PATH, _tasks_table(instructions))
     stats = {
-        "observation.state": describe(np.concatenate([e.state for e in flat])),
-        "action": describe(np.concatenate([e.action for e in flat])),
+        "observation.state": describe(
+            np.concatenate([e.state for e in flat]), quantiles=spec.quantiles
+        ),
+        "action": describe(np.concatenate([e.action for e in flat]), quantiles=spec.quantiles),
     } | {video_key(camera): stats for camera, stats in image_stats.items()}
     write_json(root / "meta/stats.json", stats)
     write_json(root / "meta/info.json", _info(spec, flat[0], len(flat), start, len(instructions)))
@@ -198,7 +218,7 @@ def _episode_row(
         row[f"{key}/from_timestamp"] = (span[0] - file_start) / spec.fps
         row[f"{key}/to_timestamp"] = (span[1] - file_start) / spec.fps
     for name, values in (("observation.state", episode.state), ("action", episode.action)):
-        for statistic, value in describe(values).items():
+        for statistic, value in describe(values, quantiles=spec.quantiles).items():
             row[f"stats/{name}/{statistic}"] = value
     return row
 
@@ -250,7 +270,7 @@ def _info(
                 "video.height": height,
                 "video.width": width,
                 "video.codec": "h264",
-                "video.pix_fmt": PIXEL_FORMAT,
+                "video.pix_fmt": spec.pixel_format,
                 "video.is_depth_map": False,
                 "video.fps": spec.fps,
                 "video.channels": 3,

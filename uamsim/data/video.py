@@ -8,17 +8,30 @@ from typing import Any
 
 import numpy as np
 
+from uamsim.data.config import PixelFormat
 from uamsim.errors import DatasetError
 from uamsim.storage import whole_file
 
-PIXEL_FORMAT = "yuv444p"
+PIXEL_FORMAT: PixelFormat = "yuv444p"
 """Full chroma: at a few thousand pixels, halved chroma smears the colours of small things."""
 _CRF = "12"
 _KEYFRAME_EVERY = 10
 
 
-def encode_video(path: Path, frames: Iterable[np.ndarray], *, fps: int) -> None:
+def encode_video(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    *,
+    fps: int,
+    pixel_format: PixelFormat = PIXEL_FORMAT,
+) -> None:
     """Writes uint8 [H, W, 3] frames; the file appears when it is whole.
+
+    Args:
+        path: the file.
+        frames: in order.
+        fps: frames a second.
+        pixel_format: with "yuv420p" browsers play it; height and width are then even.
 
     Raises:
         StorageError: the disk is full.
@@ -34,7 +47,7 @@ def encode_video(path: Path, frames: Iterable[np.ndarray], *, fps: int) -> None:
             if stream is None:
                 stream = container.add_stream("libx264", rate=fps)
                 stream.height, stream.width = picture.shape[:2]
-                stream.pix_fmt = PIXEL_FORMAT
+                stream.pix_fmt = pixel_format
                 stream.time_base = Fraction(1, fps)
                 stream.options = {"crf": _CRF, "preset": "fast", "g": str(_KEYFRAME_EVERY)}
                 stream.codec_context.thread_count = 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self, cast
 
 from uamsim.contract import Control
-from uamsim.data.config import DemonstrationConfig
+from uamsim.data.config import DemonstrationConfig, PixelFormat
 from uamsim.errors import ConfigError
 from uamsim.orchestration.runs.progress import duration, progress_bar
 from uamsim.worlds import WORLDS, resolve_demonstrated
@@ -34,6 +34,8 @@ class CollectionRequest:
             "relative" it is that rate; where an action takes no fixed time it is at most that.
         split: a named perturbation of every episode, such as distractors or chinese.
         max_failures: share of seeds that may fail before the expert is taken to be broken.
+        pixel_format: of the videos: with "yuv420p" browsers play them, small things lose colour.
+        quantiles: statistics have the quantiles that LeRobot normalises by for pi0.5.
     """
 
     tasks: tuple[str, ...] = ()
@@ -46,6 +48,8 @@ class CollectionRequest:
     fps: int = _DEFAULTS.fps
     split: str = "in_domain"
     max_failures: float = _DEFAULTS.max_failures
+    pixel_format: PixelFormat = _DEFAULTS.pixel_format
+    quantiles: bool = _DEFAULTS.quantiles
 
     def __post_init__(self) -> None:
         """Checks the numbers.
@@ -92,6 +96,8 @@ class CollectionRequest:
             control=cast(Control, self.control),
             render_profile=self.render_profile,
             max_failures=self.max_failures,
+            pixel_format=self.pixel_format,
+            quantiles=self.quantiles,
         )
 
 
