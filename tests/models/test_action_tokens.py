@@ -119,6 +119,31 @@ def test_what_was_learnt_is_said_token_by_token(variant: str) -> None:
     assert (said - actions).abs().max() < 0.15
 
 
+def test_the_tokens_loss_alone_reaches_an_e_sem_that_is_taught() -> None:
+    vla = micro_vla("pi05")
+    assert vla.config.normalization == "quantile"
+    batch = make_batch(vla)
+
+    def reached(name: str) -> tuple[set[str], set[str]]:
+        """Parameters of E_sem, and all other, that a loss reaches."""
+        vla.zero_grad(set_to_none=True)
+        vla.losses(batch, torch.Generator().manual_seed(0))[name].backward()
+        sem = {n for n, p in vla.vlm.sem_parameters() if p.grad is not None and p.grad.any()}
+        return sem, {n for n, p in vla.expert_parameters() if p.grad is not None and p.grad.any()}
+
+    by_action, by_tokens, by_both = (reached(n) for n in ("action", "tokens", "total"))
+    assert by_action[0] == set()
+    assert not any(n.startswith(("action_ids", "state_ids")) for n in by_action[1])
+    assert by_tokens[1] == {"action_ids.rows", "state_ids.weight"}
+    assert {"embed.weight", "vision.stem.0.weight"} <= by_tokens[0]
+    assert by_both == (by_tokens[0], by_action[1] | by_tokens[1])
+    # Alone, the same head learns the same.
+    alone = micro_vla("pi0_fast")
+    alone.load_state_dict({n: p for n, p in vla.state_dict().items() if n in alone.state_dict()})
+    losses = [m.losses(batch, torch.Generator().manual_seed(0)) for m in (vla, alone)]
+    assert torch.equal(losses[0]["tokens"], losses[1]["action"])
+
+
 def test_tokens_of_no_chunk_are_said_to_be_none() -> None:
     vla = micro_vla("pi0_fast")
     vla.actor.fit(vla, smooth_chunks(50))
@@ -137,6 +162,8 @@ def test_tokens_of_no_chunk_are_said_to_be_none() -> None:
         ("openvla", {"action_ids": "first"}),
         ("pi0_fast", {"action_ids": "last"}),
         ("pi0_fast", {"fast_vocab": 200}),
+        ("pi05", {"taught": "mlp"}),
+        ("pi05", {"action_head": "bins"}),
     ],
 )
 def test_heads_of_tokens_refuse_what_they_cannot_do(variant: str, wrong: dict[str, object]) -> None:

@@ -283,6 +283,8 @@ class VLAConfig:
         action_ids: of a head whose actions are tokens: "appended" to E_sem's text, or its "last"
             ids (OpenVLA), which then no longer stand for words.
         fast_vocab: tokens of a FAST codec, learnt from the demonstrations.
+        taught: a head of tokens, such as "fast", whose loss E_sem learns from while another head
+            acts, of whose loss nothing reaches E_sem (pi0.5); empty where there is none.
         action_time_alpha: action times are Beta(alpha, 1), 1 being noise. pi0 has 1.5; at lower
             times the noised chunk itself shows where it goes, and nothing has to be looked up.
     """
@@ -313,10 +315,16 @@ class VLAConfig:
     predicts: str = field(default="latents", metadata=ADDED)
     action_ids: Literal["appended", "last"] = field(default="appended", metadata=ADDED)
     fast_vocab: int = field(default=1024, metadata=ADDED)
+    taught: str = field(default="", metadata=ADDED)
 
     def __post_init__(self) -> None:
         if self.dorsal_init not in get_args(DorsalInit):
             raise UnknownNameError("dorsal_init", self.dorsal_init, get_args(DorsalInit))
+        if self.taught and (self.head.says_tokens or not HEADS[self.taught](self).says_tokens):
+            raise ConfigError(
+                "taught must name a head of tokens beside one that acts otherwise; got "
+                f"{self.taught!r} beside {self.action_head!r}."
+            )
         for part in self.parts.values():
             part.check()
         if (self.dorsal_input == "none") != (self.dorsal_init == "none"):
@@ -345,15 +353,26 @@ class VLAConfig:
         return HEADS[self.action_head](self)
 
     @property
+    def taught_head(self) -> Head | None:
+        """What E_sem learns actions from where that is not the head that acts."""
+        return HEADS[self.taught](self) if self.taught else None
+
+    @property
+    def normalization(self) -> Literal["mean_std", "quantile"]:
+        """Mode of the normaliser, as its heads need it."""
+        return (self.taught_head or self.head).normalization
+
+    @property
     def prediction(self) -> Prediction | None:
         """What is predicted beside the actions; None without ``dynamics``."""
         return PREDICTIONS[self.predicts](self) if self.dynamics else None
 
     @property
     def parts(self) -> dict[str, Part]:
-        """The head, the feed and the prediction, by what their parameters are counted to."""
+        """Heads, feed and prediction, by what their parameters are counted to."""
         head, parts = self.head, {"e_dor": self.feed, "prediction": self.prediction}
         named = {"e_act" if head.expert == ACT else "head": head, **parts}
+        named["taught"] = self.taught_head
         return {name: part for name, part in named.items() if part is not None}
 
     @property

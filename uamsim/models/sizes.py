@@ -154,9 +154,12 @@ def _sequence(config: VLMConfig | GeneratorConfig | VLAConfig, num_text: int) ->
         tokens[DOR] = 2 * config.vae.num_tokens
     elif isinstance(config, VLAConfig):
         tokens |= {DOR: config.feed.num_tokens if config.feed else 0, ACT: 0}
-        for part in (config.prediction, config.head):
+        for part in (config.prediction, config.head, config.taught_head):
             if part:
                 tokens[part.expert] += part.num_tokens
+        if config.taught:
+            # What E_sem reads goes through it once for each head.
+            tokens[SEM] += views * vlm.vision.num_tokens + num_text
     return tokens
 
 
@@ -185,6 +188,7 @@ def flops_per_sample(
     dense = sum(weights[name] * count for name, count in tokens.items())
     if isinstance(config, VLAConfig):
         dense += config.head.num_multiplied
+        dense += config.taught_head.num_multiplied if config.taught_head else 0
     patches = vision.patch_grid[0] * vision.patch_grid[1]
     seeing = views * patches * (_vision(vision) - _position_table(vision))
     seeing += views * vision.num_tokens * connector(vision, vlm.expert.width)

@@ -36,6 +36,7 @@ class Variant:
     dynamics: bool = False
     action_head: str = "flow"
     predicts: str = "latents"
+    taught: str = ""
 
     def apply(self, config: VLAConfig) -> VLAConfig:
         """``config`` turned into this variant, all sizes kept."""
@@ -47,6 +48,7 @@ class Variant:
             dynamics=self.dynamics,
             action_head=self.action_head,
             predicts=self.predicts,
+            taught=self.taught,
         )
 
 
@@ -180,5 +182,13 @@ VARIANTS.add(
         title="FAST tokens",
         summary="E_sem alone, state and actions as tokens, as pi0-FAST",
         action_head="fast",
+    ),
+)
+VARIANTS.add(
+    "pi05",
+    Variant(
+        title="FAST and flow",
+        summary="E_sem learns FAST tokens, the flow expert from a stop-gradient, as pi0.5",
+        taught="fast",
     ),
 )

@@ -3,6 +3,7 @@
 Axes: B batch, V views, T tokens, K actions of a chunk, A action, P proprio, C latent, W width.
 """
 
+import contextlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from uamsim.models.segments import Layout
 from uamsim.models.sequence import dorsal_segments, run_layout
 from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.vlm import VLM, Prompts
-from uamsim.models.wiring import ACT, DOR, SEM, Kind, picture
+from uamsim.models.wiring import ACT, DOR, SEM, Head, Kind, picture
 
 Noise = Mapping[str, Tensor]
 """What a training step draws for its samples: name -> [B, ...]."""
@@ -46,6 +47,7 @@ class VLA(nn.Module):
     Attributes:
         feed: what feeds E_dor, where there is one.
         actor: the head.
+        taught: the head that E_sem learns from where that is another.
         prediction: what is predicted beside the actions, if anything is.
         prompt_multiple: instructions are padded to a multiple of so many tokens.
         packed: training runs a batch as one sequence, without that padding.
@@ -56,6 +58,7 @@ class VLA(nn.Module):
         super().__init__()
         self.config, self.tokenizer = config, tokenizer
         self.feed, self.actor, self.prediction = config.feed, config.head, config.prediction
+        self.taught = config.taught_head
         experts = {DOR: config.dorsal} if self.feed else {}
         if self.actor.expert == ACT:
             experts[ACT] = config.action
@@ -88,8 +91,18 @@ class VLA(nn.Module):
 
     @property
     def shields_e_sem(self) -> bool:
-        """Whether no loss of this class may reach E_sem."""
-        return self.config.insulated or not self.e_sem_trainable
+        """Whether no loss of ``actor`` or of the prediction may reach E_sem."""
+        told_otherwise = self.taught is not None and self.actor is not self.taught
+        return self.config.insulated or told_otherwise or not self.e_sem_trainable
+
+    @contextlib.contextmanager
+    def teaching(self, head: Head) -> Iterator[None]:
+        """Another head in place of the one that acts."""
+        actor, self.actor = self.actor, head
+        try:
+            yield
+        finally:
+            self.actor = actor
 
     def e_sem_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """E_sem's trainable parameters; none when it is frozen."""
@@ -292,6 +305,8 @@ class VLA(nn.Module):
     def losses(self, batch: VLABatch, noise: torch.Generator | Noise) -> dict[str, Tensor]:
         """Losses: "action", that of the prediction, if any ("dynamics"), and "total".
 
+        "tokens" is that of the head that E_sem is taught with.
+
         With them stands what the head counts, such as "clipped".
 
         Args:
@@ -310,13 +325,21 @@ class VLA(nn.Module):
                 self, states[self.prediction.predicting], batch.latents, batch.goal_latents, noise
             )
         counted = self.actor.counted(batch.actions, batch.action_mask)
+        if self.taught:
+            with self.teaching(self.taught):
+                told = self(batch, noise, goals=())["A"]
+                losses["tokens"] = self.taught.loss(
+                    self, told, batch.actions, batch.action_mask, noise
+                )
+            counted |= self.taught.counted(batch.actions, batch.action_mask)
         return losses | counted | {"total": self.total(losses)}
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of the losses."""
-        if not self.prediction:
-            return losses["action"]
-        return losses["action"] + self.prediction.weight * losses[self.prediction.loss_name]
+        total = losses["action"]
+        if self.prediction:
+            total = total + self.prediction.weight * losses[self.prediction.loss_name]
+        return total + losses["tokens"] if self.taught else total
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:

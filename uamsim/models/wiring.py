@@ -141,12 +141,14 @@ class Head(Part, ABC):
         num_tokens: in a training sequence.
         num_multiplied: parameters that multiply one token a sample, outside the experts.
         normalization: mode of the actions' normaliser; "quantile" where actions are bounded.
+        says_tokens: whether actions are tokens of E_sem.
     """
 
     expert: str
     num_tokens: int
     num_multiplied: int = 0
     normalization: Literal["mean_std", "quantile"] = "mean_std"
+    says_tokens: bool = False
 
     @abstractmethod
     def segments(self) -> tuple[Segment, ...]:

@@ -240,7 +240,7 @@ def _check_normalizer(checkpoint: Path, normalizer: Normalizer, config: VLAConfi
         raise CheckpointError(
             f"{checkpoint} has a normaliser of {got} dimensions for a model of {wanted}."
         )
-    if config.head.normalization == "quantile" and normalizer.mode != "quantile":
+    if config.normalization == "quantile" and normalizer.mode != "quantile":
         raise CheckpointError(
             f"{checkpoint} has the action head {config.action_head!r}, whose actions lie in "
             f"[-1, 1], and a normaliser of mode {normalizer.mode!r}; it must be 'quantile'."

@@ -32,7 +32,7 @@ from uamsim.training.state import STATE_NAME
 
 LATENTS_FOLDER = "latents"
 TRACE_NAME = "trace.json.gz"
-OF_ACTIONS = frozenset({"action", "clipped"})
+OF_ACTIONS = frozenset({"action", "tokens", "clipped"})
 """Losses and counts that are means over actions, not over samples."""
 
 
@@ -82,13 +82,14 @@ def tune(
         sources.demonstrations,
         chunk=model_config.chunk,
         cameras=sources.cameras,
-        mode=model_config.head.normalization,
+        mode=model_config.normalization,
     )
     trainee = initial(model_config, sources, seed, ranks)
     model = trainee.model
     model.set_e_sem_trainable(e_sem_trainable)
     model.packed = runtime.packed
-    model.actor.fit(model, data.chunks())
+    for head in filter(None, (model.actor, model.taught)):
+        head.fit(model, data.chunks())
     trainee.to(training_device())
     losses = _Losses.of(config, sources, data, model)
     prepare_layers(model, config.precision, runtime)

@@ -35,6 +35,7 @@ class TokenHead(Head):
 
     expert = SEM
     normalization = "quantile"
+    says_tokens = True
     num_ids: int
     stop: int | None = None
     max_tokens: int
