@@ -11,8 +11,12 @@ PAIRS = (
     "mlp_head-unfrozen",
     "no_dorsal-cotrained",
     "no_dorsal-insulated",
+    "openvla-unfrozen",
+    "pi0_fast-unfrozen",
+    "pi05-cotrained",
 )
-"""The paper's three rows, then the two ways of keeping knowledge that it argues against."""
+"""The paper's three rows, then the two ways of keeping knowledge that it argues against, then
+actions as tokens of the VLM (Table 2 has OpenVLA), alone and as pi0.5 has them."""
 MLP_WIDTHS = {"debug": 256, "tiny": 256, "small": 512, "paper": 1024}
 
 
@@ -20,12 +24,13 @@ def build(scale: str) -> ExperimentSpec:
     """The experiment at one scale: the sweep's world, models and budget, in-domain alone."""
     sweep = dorsal_sweep.build(scale)
     variants = ("no_dorsal", "mlp_head")
+    by_tokens = ("openvla", "pi0_fast", "pi05")
     return sweep.replace(
         name="embodiment_tax",
         summary=(__doc__ or "").partition("\n")[0],
         interventions=InterventionConfig(),
         claims=("embodiment_tax",),
-        variants=variants,
+        variants=(*variants, *by_tokens),
         e_sem=("unfrozen", "frozen", "cotrained", "insulated"),
         pairs=PAIRS,
         controls=("random", "blind"),
