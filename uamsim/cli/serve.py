@@ -1,4 +1,4 @@
-"""`uamsim serve`: a policy behind a websocket, for openpi's clients and ours."""
+"""`uamsim serve`: a policy behind a websocket, or its VLM behind OpenAI's chat completions."""
 
 import asyncio
 import logging
@@ -13,6 +13,7 @@ import tyro
 
 from uamsim.contract import Policy, PolicySpec
 from uamsim.errors import ConfigError
+from uamsim.serving.chat_requests import ChatLimits
 from uamsim.serving.refs import PythonFactory
 from uamsim.serving.server import PolicyServer, ServeConfig
 
@@ -27,16 +28,20 @@ class Command:
     Attributes:
         policy: a checkpoint (.safetensors), file.py:NAME or module:NAME of a class in Python, or
             "random".
+        chat: answers questions with the VLM inside the checkpoint, at /v1/chat/completions.
         device: where a checkpoint runs.
         threads: CPU threads of the policy; on a machine with other work, more of them are slower.
         serve: the server.
+        limits: of a request to ``--chat``.
         random: what the random policy claims to need.
     """
 
     policy: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="POLICY")]
+    chat: bool = False
     device: str = "cpu"
     threads: int = 1
     serve: Annotated[ServeConfig, tyro.conf.arg(name="")] = field(default_factory=ServeConfig)
+    limits: ChatLimits = field(default_factory=ChatLimits)
     random: PolicySpec = field(
         default_factory=lambda: PolicySpec(
             cameras=("primary",), image_size=(96, 96), control="ee", horizon=24
@@ -59,18 +64,17 @@ def main(argv: Sequence[str]) -> int:
     command = tyro.cli(
         Command,
         prog="uamsim serve",
-        description="Serves a policy to websocket clients with openpi's protocol. The "
+        description="Serves a policy to websocket clients with openpi's protocol, or with --chat "
+        "the VLM inside a checkpoint to clients of OpenAI's chat completions. The "
         f"environment variable {TOKEN_VARIABLE}, if set, is the token that clients must send.",
         args=list(argv),
     )
-    policy = load(command)
     token = os.environ.get(TOKEN_VARIABLE) or None
+    if command.chat:
+        return _chat(command, token)
+    policy = load(command)
     server = PolicyServer(policy, command.serve, token=token)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
-    if command.serve.host not in LOOPBACK and token is None:
-        logging.getLogger("uamsim.serving").warning(
-            "other machines can reach this server and need no token; set %s.", TOKEN_VARIABLE
-        )
+    _start_logging(command, token)
     spec, config = policy.spec, command.serve
     rate = "" if spec.control_hz is None else f" at {spec.control_hz:g} Hz"
 
@@ -91,6 +95,34 @@ def main(argv: Sequence[str]) -> int:
         await server.run(stop, on_ready)
 
     asyncio.run(run())
+    print("Stopped.", flush=True)
+    return 0
+
+
+def _start_logging(command: Command, token: str | None) -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    if command.serve.host not in LOOPBACK and token is None:
+        logging.getLogger("uamsim.serving").warning(
+            "other machines can reach this server and need no token; set %s.", TOKEN_VARIABLE
+        )
+
+
+def _chat(command: Command, token: str | None) -> int:
+    try:
+        from uamsim.serving.chat import ChatServer, run
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"--chat needs {error.name}, which is not installed; pip install 'uamsim[chat]'."
+        ) from error
+    from uamsim.runtime import limit_threads
+    from uamsim.serving.chat_model import ChatModel
+
+    limit_threads(command.threads)
+    model = ChatModel(Path(command.policy), device=command.device)
+    config = command.serve
+    server = ChatServer(model, command.limits, batch_size=config.batch_size, token=token)
+    _start_logging(command, token)
+    run(server, host=config.host, port=config.port, grace_s=config.grace_s)
     print("Stopped.", flush=True)
     return 0
 

@@ -106,8 +106,9 @@ def decode(
     *,
     logits: Callable[[Tensor], Tensor],
     embed: Callable[[Tensor], Tensor],
+    choose: Callable[[Tensor], Tensor] | None = None,
 ) -> Decoded:
-    """Greedy tokens.
+    """Tokens, by default greedy ones.
 
     Args:
         decoder: has read all before the first token.
@@ -115,12 +116,14 @@ def decode(
         rules: what may be decoded.
         logits: [B, ids] of states [B, W].
         embed: tokens [B, W] of ids [B].
+        choose: ids [B] among those of logits [B, ids]; the largest where None.
     """
     first, last = rules.allowed or (0, None)
     done = torch.zeros(len(state_BW), dtype=torch.bool, device=state_BW.device)
     ids: list[Tensor] = []
     while True:
-        token_B = logits(state_BW)[:, first:last].argmax(-1) + first
+        allowed = logits(state_BW)[:, first:last]
+        token_B = (allowed.argmax(-1) if choose is None else choose(allowed)) + first
         if rules.stop is None:
             ids.append(token_B)
         else:

@@ -3,7 +3,7 @@
 Axes: B batch, V views, T tokens, W width.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from uamsim.errors import ConfigError, ShapeError
 from uamsim.models.config import ExpertConfig, VLMConfig
-from uamsim.models.decoding import Decoder, Prefilled, Rules, decode
+from uamsim.models.decoding import Decoded, Decoder, Prefilled, Rules, decode
 from uamsim.models.mot import MoT, MoTOutput
 from uamsim.models.segments import PADDING, Layout, additive
 from uamsim.models.tokenizer import Tokenizer
@@ -288,17 +288,39 @@ class VLM(nn.Module):
         out = self.mot({SEM: x}, rotary, mask, keep={SEM: slice(num_image, None)})
         return F.cross_entropy(self.logits(out.hidden[SEM].flatten(0, 1)[rows]), targets)
 
-    @torch.inference_mode()
     def answer(self, images: Tensor, questions: Sequence[str]) -> list[str]:
         """Greedy answers, one question for each of uint8 [B, H, W, 3]."""
-        prompts = self.prompts(questions, asking=True)
-        out = self(prompts, images[:, None])
+        decoded = self.generate(images[:, None], questions)
+        return [self.tokenizer.decode(row) for row in decoded.ids.tolist()]
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        images: Tensor | None,
+        questions: Sequence[str],
+        *,
+        limit: int | None = None,
+        multiple: int = 1,
+        choose: Callable[[Tensor], Tensor] | None = None,
+    ) -> Decoded:
+        """Answers as ids, one for each question.
+
+        Args:
+            images: uint8 [B, V, H, W, 3] ahead of the questions; None for questions alone.
+            questions: B texts.
+            limit: of an answer's tokens; the config's by default.
+            multiple: prompts are padded to a multiple of so many tokens.
+            choose: see ``decoding.decode``.
+        """
+        prompts = self.prompts(questions, multiple=multiple, asking=True)
+        out = self(prompts, images)
         states = out.hidden[SEM]
         index = (prompts.lengths - 1)[:, None, None].expand(-1, 1, states.shape[-1])
-        layout = self.layout(states.shape[1])
+        layout = self.layout(states.shape[1], 0 if images is None else images.shape[1])
         # The text's ids are the same in all three where a token has three.
-        first_B = layout.positions(prompts.lengths)[..., layout.start("L")].view(-1, len(images))[0]
-        limit = self.config.max_answer_tokens
+        places = layout.positions(prompts.lengths)[..., layout.start("L")]
+        first_B = places.view(-1, len(questions))[0]
+        limit = limit or self.config.max_answer_tokens
         steps = torch.arange(limit, device=self.device)
         visible = F.pad(prompts.docs == 0, (layout.start("L"), limit), value=True)
         prefix = Prefilled(
@@ -306,14 +328,14 @@ class VLM(nn.Module):
             self.mot.rotary((first_B + prompts.lengths)[:, None] + steps),
             additive(visible[:, None, None]).expand(-1, -1, limit, -1),
         )
-        decoded = decode(
+        return decode(
             Decoder(self.mot, SEM, prefix),
             states.gather(1, index)[:, 0],
             Rules(limit=limit, stop=self.tokenizer.eos_id),
             logits=self.logits,
             embed=self.embed_text,
+            choose=choose,
         )
-        return [self.tokenizer.decode(row) for row in decoded.ids.tolist()]
 
     def forward(self, prompts: Prompts, images: Tensor | None = None) -> MoTOutput:
         """L's final states [B, T, W] under "sem", and the cache of all tokens.
