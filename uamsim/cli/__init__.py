@@ -13,7 +13,11 @@ VERBS: dict[str, tuple[str, str]] = {
     "gallery": ("uamsim.cli.gallery:main", "picture and film every task of a world"),
     "splits": ("uamsim.cli.splits:main", "list, preview and check out-of-distribution splits"),
     "stats": ("uamsim.cli.stats:main", "plan sample sizes, compare policies on the same episodes"),
-    "serve": ("uamsim.cli.serve:main", "serve a policy to websocket clients, openpi's or ours"),
+    "serve": ("uamsim.cli.serve:main", "serve a policy, or the VLM inside a checkpoint"),
+    "export-questions": (
+        "uamsim.cli.export_questions:main",
+        "write the VLM's questions as a task of lmms-eval",
+    ),
     "install": ("uamsim.cli.install:main", "make a foreign simulator's own environment"),
     "doctor": ("uamsim.cli.doctor:main", "say what works on this machine, and the mend"),
 }
