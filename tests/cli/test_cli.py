@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import pytest
 
-from uamsim.cli import VERBS, main
+from uamsim.cli import VERBS, completion, main
 from uamsim.cli.config_file import with_config
 from uamsim.cli.evaluate import parse as parse_evaluation
 from uamsim.cli.experiment import parse
@@ -22,6 +22,27 @@ def test_alone_prints_the_verbs(capsys):
 def test_its_version(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"uamsim {version('uamsim')}\n"
+
+
+def test_a_shell_completes_verbs_names_and_options():
+    words = {verb: completion.words_of(verb) for verb in ("experiment", "splits")}
+    text = completion.script("bash", words)
+    typed = {
+        "ex": "experiment",
+        "experiment dorsal_s": "dorsal_sweep",
+        "experiment x --tuning.learning": "--tuning.learning-rate",
+        "splits x --training": "--training-episodes",
+        "splits prev": "preview",
+    }
+    asks = [
+        f'COMP_WORDS=(uamsim {line}); COMP_CWORD={len(line.split())}; _uamsim; echo "$COMPREPLY"'
+        for line in typed
+    ]
+    done = subprocess.run(
+        ["bash", "-c", "\n".join([text, *asks])], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == list(typed.values())
+    assert main(["completion", "fish"]) == 2
 
 
 def test_options_come_from_a_file(tmp_path, capsys):

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from uamsim.adapter import Adapter
 from uamsim.cli import main
 from uamsim.contract import PolicyInput
 from uamsim.errors import ConfigError, MissingDependencyError, UnknownNameError
@@ -269,12 +270,14 @@ EQUAL: dict[str, Any] = {
     "device": "cuda",
     "server_keys": "libero",
     "compare": ("random", "expert"),
+    "adapter": Adapter(success="terminated"),
 }
-"""Likewise, of options that decide which episodes are run, or nothing of the random policy's."""
+"""Likewise, of options that decide which episodes are run, or nothing of the random policy's in an
+environment of ours."""
 
 
 def settings_of(**changes: Any) -> set[str]:
-    request = {**dataclasses.asdict(BASE), **changes}
+    request = {f.name: getattr(BASE, f.name) for f in dataclasses.fields(BASE)} | changes
     if {"latency_s", "replan_steps"} & changes.keys():
         request["realtime"] = True
     if "compare" in changes or "margin" in changes:

@@ -14,6 +14,9 @@ from uamsim.errors import ConfigError
 from uamsim.evaluation.backends.ledger import read_ledger
 from uamsim.evaluation.config import RolloutUnit
 from uamsim.evaluation.environments import adopt_foreign, make_env
+from uamsim.orchestration.evaluate.policies import find_entrants
+from uamsim.orchestration.evaluate.request import EvaluationRequest
+from uamsim.orchestration.evaluate.run import plan
 from uamsim.perturbations.language.free import FreeLanguage
 from uamsim.perturbations.splits import find_split
 from uamsim.worlds import world_of
@@ -75,6 +78,10 @@ def test_what_it_says_of_itself():
     world = world_of(PUSH_ID)
     assert (world.name, world.control, world.control_hz) == ("foreign", "joint", 20)
     assert world.cameras == ("top", "low")
+    request = EvaluationRequest(policy="random", env=(PUSH_ID,), adapter=ADAPTER)
+    other = dataclasses.replace(request, adapter=dataclasses.replace(ADAPTER, max_steps=9))
+    first, second = ({job.setting for job in plan(r, find_entrants(r))} for r in (request, other))
+    assert not first & second
     relative = dataclasses.replace(ADAPTER, control="relative", control_hz=5)
     env = make(adapter=relative)
     assert env.get_wrapper_attr("control_hz") == 5

@@ -19,6 +19,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "write the VLM's questions as a task of lmms-eval",
     ),
     "install": ("uamsim.cli.install:main", "make a foreign simulator's own environment"),
+    "completion": ("uamsim.cli.completion:main", "print a script that completes words in a shell"),
     "doctor": ("uamsim.cli.doctor:main", "say what works on this machine, and the mend"),
 }
 """Verb -> (where its ``main(argv)`` lives, what it does). Imported only when it is used."""
