@@ -169,3 +169,35 @@ def test_tokens_of_no_chunk_are_said_to_be_none() -> None:
 def test_heads_of_tokens_refuse_what_they_cannot_do(variant: str, wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=r"got|of E_sem's 300"):
         micro_config(variant, **wrong)
+
+
+def test_a_map_head_pools_states_as_published() -> None:
+    vla = micro_vla("map_head")
+    pooled, batch = vla.pooled, make_batch(vla)
+    states = torch.randn(3, 4, 32, generator=torch.Generator().manual_seed(0))
+    # The published block, written out with torch's own attention.
+    attention = torch.nn.MultiheadAttention(32, 8, batch_first=True)
+    weights = torch.cat((pooled.attn.q.weight, pooled.attn.kv.weight))
+    attention.in_proj_weight.data.copy_(weights)
+    attention.in_proj_bias.data.zero_()
+    attention.out_proj.load_state_dict(pooled.attn.proj.state_dict())
+    latent, tokens = pooled.latent.expand(3, -1, -1), pooled.projection(states)
+    x = latent + attention(latent, tokens, tokens)[0]
+    x = torch.nn.functional.rms_norm(x, (32,), pooled.attn_norm.g, 0.0)
+    value, gate = pooled.mlp.project(x).chunk(2, dim=-1)
+    x = x + pooled.mlp.out(value * torch.nn.functional.silu(gate))
+    x = torch.nn.functional.rms_norm(x, (32,), pooled.mlp_norm.g, 0.0)
+    numbers = pooled.to_actions(x[:, 0]).view(3, 4, 14)
+    torch.testing.assert_close(pooled.numbers(states), numbers, atol=1e-5, rtol=1e-5)
+    mask, actions = batch.action_mask, batch.actions
+    pose = [d for d in range(14) if d not in (6, 13)]
+    mse = (numbers - actions)[mask][:, pose].square().mean()
+    bce = torch.nn.functional.binary_cross_entropy_with_logits(
+        numbers[mask][:, [6, 13]], (actions[mask][:, [6, 13]] > 0).float()
+    )
+    torch.testing.assert_close(pooled.loss(states, actions, mask), mse + bce)
+    assert set(pooled.actions(states)[..., [6, 13]].unique().tolist()) <= {-1.0, 1.0}
+    released = micro_vla("map_head", gripper_loss="mse")
+    assert torch.equal(released.pooled.actions(states), released.pooled.numbers(states))
+    loss = (released.pooled.numbers(states) - actions)[mask].square().mean()
+    torch.testing.assert_close(released.pooled.loss(states, actions, mask), loss)

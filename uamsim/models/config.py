@@ -262,7 +262,8 @@ class VLAConfig:
         action_head: what acts, a name of ``HEADS``: "flow" is an action expert of its own that
             removes noise (pi0); "mlp" one more token of E_sem whose last state an MLP turns into
             the chunk (VLM4VLA); "bins" says each number as a token of E_sem (RT-2, OpenVLA);
-            "fast" says the chunk as FAST tokens (pi0-FAST).
+            "fast" says the chunk as FAST tokens (pi0-FAST); "map" pools the states of K tokens that
+            stand for actions (UP-VLA).
         mlp_width: of the MLP head's first layer after E_sem; VLM4VLA has 1024.
         gripper_dims: of the action, which an MLP head predicts as open or closed.
         insulated: knowledge insulation: what the other experts read of E_sem (an MLP head: the
@@ -283,6 +284,8 @@ class VLAConfig:
         action_ids: of a head whose actions are tokens: "appended" to E_sem's text, or its "last"
             ids (OpenVLA), which then no longer stand for words.
         fast_vocab: tokens of a FAST codec, learnt from the demonstrations.
+        map_heads: of a MAP head's attention; UP-VLA's published code has 8.
+        gripper_loss: of a MAP head: "bce" as its paper says, or "mse" as its code has it.
         taught: a head of tokens, such as "fast", whose loss E_sem learns from while another head
             acts, of whose loss nothing reaches E_sem (pi0.5); empty where there is none.
         action_time_alpha: action times are Beta(alpha, 1), 1 being noise. pi0 has 1.5; at lower
@@ -316,6 +319,8 @@ class VLAConfig:
     action_ids: Literal["appended", "last"] = field(default="appended", metadata=ADDED)
     fast_vocab: int = field(default=1024, metadata=ADDED)
     taught: str = field(default="", metadata=ADDED)
+    map_heads: int = field(default=8, metadata=ADDED)
+    gripper_loss: Literal["bce", "mse"] = field(default="bce", metadata=ADDED)
 
     def __post_init__(self) -> None:
         if self.dorsal_init not in get_args(DorsalInit):

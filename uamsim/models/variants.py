@@ -192,3 +192,11 @@ VARIANTS.add(
         taught="fast",
     ),
 )
+VARIANTS.add(
+    "map_head",
+    Variant(
+        title="MAP head",
+        summary="E_sem alone, placeholders pooled, as UP-VLA without prediction",
+        action_head="map",
+    ),
+)
