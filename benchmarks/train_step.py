@@ -2,6 +2,7 @@
 
     python benchmarks/train_step.py                        # tiny, on this CPU
     python benchmarks/train_step.py --packed               # beside it, samples without padding
+    python benchmarks/train_step.py --frozen               # E_sem frozen, its prefix kept or not
     python benchmarks/train_step.py --scale paper --precision bfloat16 --peak-flops 989e12  # a GPU
     LEROBOT_PYTHON=/path/to/env/bin/python python benchmarks/train_step.py --lerobot
 
@@ -11,10 +12,13 @@ model is built at the sizes of LeRobot's PyTorch pi0 too (``train_step_lerobot.p
 Python of an environment that has it), and both take turns on the same machine.
 
 With ``--packed`` instructions have many lengths, and padded and packed steps of the same samples
-take turns; it prints the median of their ratios.
+take turns; it prints the median of their ratios. With ``--frozen`` steps that compute what E_sem
+makes of pictures and text take turns with steps that are given it, as tuning gives them the frames
+at which policies are asked (85% of its samples at tiny); ``saved`` is a share of the step.
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import statistics
@@ -215,6 +219,26 @@ def against_padded(stepper: Stepper, steps: int) -> dict[str, float]:
     }
 
 
+def against_kept(stepper: Stepper, steps: int) -> dict[str, float]:
+    """Steps with E_sem frozen in turn, its prefix computed and given."""
+    model, plain = stepper.model, stepper.batch
+    model.set_e_sem_trainable(False)
+    prefix = model.e_sem_prefix(plain.images, model.vlm.prompts(plain.instructions))
+    kept = dataclasses.replace(plain, prefix=prefix)
+    seconds: dict[bool, list[float]] = {False: [], True: []}
+    for given in (False, True) * (steps + 1):
+        stepper.batch = kept if given else plain
+        seconds[given].append(stepper.step())
+    pairs = zip(seconds[False][1:], seconds[True][1:], strict=True)
+    return {
+        "computed samples_per_s": round(
+            len(plain.actions) / statistics.median(seconds[False][1:]), 2
+        ),
+        "kept samples_per_s": round(len(plain.actions) / statistics.median(seconds[True][1:]), 2),
+        "saved": round(1 - statistics.median(b / a for a, b in pairs), 3),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Samples a second and MFU.")
     parser.add_argument("--scale", default="tiny", choices=list(PRESETS))
@@ -224,6 +248,7 @@ def main() -> None:
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--peak-flops", type=float, default=0.0)
     parser.add_argument("--packed", action="store_true")
+    parser.add_argument("--frozen", action="store_true")
     parser.add_argument("--lerobot", action="store_true")
     options = parser.parse_args()
     if training_device().type == "cpu":
@@ -245,6 +270,9 @@ def main() -> None:
         stepper.step()
         if options.packed:
             print(json.dumps({"model": name, **against_padded(stepper, options.steps)}), flush=True)
+            continue
+        if options.frozen:
+            print(json.dumps({"model": name, **against_kept(stepper, options.steps)}), flush=True)
             continue
         seconds = [stepper.step() for _ in range(options.steps)]
         print(json.dumps(stepper.row(name, peak, seconds)), flush=True)

@@ -66,6 +66,11 @@ class ActionDataset:
         """Each camera's pictures, uint8 [N, H, W, 3], indexed by ``frame_ids``."""
         return self._frames
 
+    @property
+    def query_frames(self) -> np.ndarray:
+        """Frames at which a policy that executes whole chunks is asked, int64 [Q]."""
+        return self._query_frames
+
     def draw(
         self, rng: np.random.Generator, batch_size: int, *, query_share: float = 0.0
     ) -> np.ndarray:

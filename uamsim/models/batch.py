@@ -10,6 +10,19 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
+class Prefix:
+    """What a frozen E_sem makes of V and L: it depends on picture and instruction alone.
+
+    Attributes:
+        cache: keys and values of each layer, each [B, T, kv_heads, D].
+        features: of the ViT, [B, V, T, merge^2 * vision width].
+    """
+
+    cache: list[tuple[Tensor, Tensor]]
+    features: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
 class VLABatch:
     """A training batch as tensors; ``VLA.to_batch`` makes one.
 
@@ -20,6 +33,7 @@ class VLABatch:
         action_mask: bool [B, K], False where an action carries no loss.
         latents: [B, T, C] of the primary view, for VAE variants.
         goal_latents: [B, T, C] of the goal frame, for dynamics.
+        prefix: of these samples, where E_sem is frozen and it is at hand.
     """
 
     images: Tensor
@@ -29,3 +43,4 @@ class VLABatch:
     action_mask: Tensor
     latents: Tensor | None = None
     goal_latents: Tensor | None = None
+    prefix: Prefix | None = None

@@ -13,7 +13,7 @@ from torch import Tensor
 from uamsim.models.config import GoalStart
 from uamsim.models.decoding import Prefilled
 from uamsim.models.flow import LatentIO, goal_start, integrate
-from uamsim.models.mot import Mask, MoT, MoTOutput, Rotary
+from uamsim.models.mot import KVCache, Mask, MoT, MoTOutput, Rotary
 from uamsim.models.packing import pack
 from uamsim.models.segments import Layout, additive
 from uamsim.models.vlm import Prompts
@@ -36,6 +36,7 @@ def run_layout(
     keep: Mapping[str, slice] | None = None,
     freeze_sem: bool = False,
     packed: bool = False,
+    past: KVCache | None = None,
 ) -> MoTOutput:
     """One training pass over a whole layout.
 
@@ -49,6 +50,8 @@ def run_layout(
             values, and what else goes through E_sem has no gradient to its weights. The states of
             V and L are then not returned.
         packed: all samples run as one sequence without padding, where some tokens are kept.
+        past: keys and values of V and L where they are known; what ``x`` has in their place is
+            then not read. Needs ``freeze_sem``, and excludes ``packed``.
     """
     if packed and keep:
         one = pack(mot, layout, x, prompts, keep)
@@ -61,7 +64,7 @@ def run_layout(
     def part(queries: slice, num_keys: int) -> Tensor:
         return mask[:, :, queries, :num_keys]
 
-    return _run(mot, x, rotary, part, layout.span("L").stop, keep, freeze_sem)
+    return _run(mot, x, rotary, part, layout.span("L").stop, keep, freeze_sem, past)
 
 
 def _run(
@@ -72,21 +75,24 @@ def _run(
     prefix: int,
     keep: Mapping[str, slice] | None,
     freeze_sem: bool,
+    past: KVCache | None = None,
 ) -> MoTOutput:
     """``run_layout`` of tokens of which V and L are the first ``prefix``."""
     total = rotary[0].shape[1]
     if not freeze_sem:
         return mot(x, rotary, mask(slice(0, total), total), keep=keep)
-    with torch.no_grad():
-        head = (rotary[0][:, :prefix], rotary[1][:, :prefix])
-        seen = mot({SEM: x[SEM][:, :prefix]}, head, mask(slice(0, prefix), prefix), keep={})
+    if past is None:
+        with torch.no_grad():
+            head = (rotary[0][:, :prefix], rotary[1][:, :prefix])
+            seen = mot({SEM: x[SEM][:, :prefix]}, head, mask(slice(0, prefix), prefix), keep={})
+            past = seen.cache
     tail = (rotary[0][:, prefix:], rotary[1][:, prefix:])
     rest = {name: tokens for name, tokens in x.items() if name != SEM}
     acting = x[SEM][:, prefix:]
     if acting.shape[1]:
         rest = {SEM: acting, **rest}
     behind = mask(slice(prefix, total), total)
-    return mot(rest, tail, behind, past=seen.cache, keep=keep, held=SEM)
+    return mot(rest, tail, behind, past=past, keep=keep, held=SEM)
 
 
 def prefill(mot: MoT, layout: Layout, x: Mapping[str, Tensor], prompts: Prompts) -> Prefilled:

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from uamsim.contract import ActionBatch
 from uamsim.errors import ConfigError, ShapeError
-from uamsim.models.batch import VLABatch
+from uamsim.models.batch import Prefix, VLABatch
 from uamsim.models.config import VLAConfig
 from uamsim.models.segments import Layout
-from uamsim.models.sequence import dorsal_segments, run_layout
+from uamsim.models.sequence import dorsal_segments, prefill, run_layout
 from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.vlm import VLM, Prompts
 from uamsim.models.wiring import ACT, DOR, SEM, Head, Kind, picture
@@ -195,8 +195,25 @@ class VLA(nn.Module):
             goal_latents=goal_latents,
         )
 
+    @torch.no_grad()
+    def e_sem_prefix(self, images: Tensor, prompts: Prompts) -> Prefix:
+        """What E_sem makes of V and L, to be kept where it is frozen.
+
+        Args:
+            images: uint8 [B, V, H, W, 3].
+            prompts: the instructions.
+        """
+        features = self.vlm.view_features(images)
+        layout = self.vlm.layout(prompts.ids.shape[1], self.config.num_views)
+        x = {SEM: self.vlm.embed_prefix(features, prompts.ids)}
+        return Prefix(cache=prefill(self.vlm.mot, layout, x, prompts).cache, features=features)
+
     def embed_observation(
-        self, images: Tensor, ids_BT: Tensor, latents: Tensor | None
+        self,
+        images: Tensor,
+        ids_BT: Tensor,
+        latents: Tensor | None,
+        prefix: Prefix | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Tokens [B, T, W] of V and L, and of C (or D) where there is an E_dor.
 
@@ -204,6 +221,7 @@ class VLA(nn.Module):
             images: uint8 [B, V, H, W, 3].
             ids_BT: of the instructions.
             latents: [B, T, C] of the primary view, for VAE variants.
+            prefix: takes the place of V's and L's tokens, which are then zeros.
 
         Raises:
             ShapeError: another number of views.
@@ -213,6 +231,10 @@ class VLA(nn.Module):
             raise ShapeError(
                 f"images must be [B, V={config.num_views}, H, W, 3]; got {tuple(images.shape)}."
             )
+        if prefix is not None:
+            features, (keys, _) = prefix.features, prefix.cache[0]
+            sem = keys.new_zeros(*keys.shape[:2], config.vlm.expert.width)
+            return sem, self.feed.tokens(self, features, latents) if self.feed else None
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.shields_e_sem):
             features = self.vlm.view_features(images)
             sem = self.vlm.embed_prefix(features, ids_BT)
@@ -226,6 +248,7 @@ class VLA(nn.Module):
         goals: Sequence[Kind],
         noise: Noise,
         goal_latents: Tensor | None = None,
+        prefix: Prefix | None = None,
     ) -> dict[str, Tensor]:
         """Each expert's tokens [B, T, W] of all that comes before the head's, in order.
 
@@ -236,8 +259,9 @@ class VLA(nn.Module):
             goals: kinds of the prediction.
             noise: of the prediction.
             goal_latents: [B, T, C] of the goal frame, in training.
+            prefix: as for ``embed_observation``.
         """
-        sem, dorsal = self.embed_observation(images, ids_BT, latents)
+        sem, dorsal = self.embed_observation(images, ids_BT, latents, prefix)
         x = {SEM: [sem], DOR: [] if dorsal is None else [dorsal]}
         if self.prediction:
             for kind in goals:
@@ -260,7 +284,13 @@ class VLA(nn.Module):
             goals = self.prediction.trained if self.prediction else ()
         prompts = self.vlm.prompts(batch.instructions, multiple=self.prompt_multiple)
         x = self.observed(
-            batch.images, prompts.ids, batch.latents, goals, noise, batch.goal_latents
+            batch.images,
+            prompts.ids,
+            batch.latents,
+            goals,
+            noise,
+            batch.goal_latents,
+            batch.prefix,
         )
         actor = self.actor
         state = actor.state(self, batch.proprio)
@@ -294,6 +324,7 @@ class VLA(nn.Module):
             keep=keep,
             freeze_sem=self.shields_e_sem,
             packed=self.packed,
+            past=None if batch.prefix is None else batch.prefix.cache,
         )
         return {kind: out.hidden[wanted[kind]][:, place] for kind, place in places.items()}
 

@@ -253,6 +253,8 @@ class RuntimeConfig:
         watch_every: steps between measurements of S on a few questions and between pictures of
             predicted goals, in TensorBoard; 0 for none.
         profile: steps that a profiler records, after one that it does not; 0 for none.
+        prefix_gib: most that a frozen E_sem's keys and values of the demonstrations may need, on
+            disk and in memory, to be computed once and not at every step.
     """
 
     ranks: int = 1
@@ -263,13 +265,14 @@ class RuntimeConfig:
     peak_flops: float = 0.0
     watch_every: int = 0
     profile: int = 0
+    prefix_gib: float = 0.5
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
         for name in ("ranks", "accumulation"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        for name in ("peak_flops", "watch_every", "profile"):
+        for name in ("peak_flops", "watch_every", "profile", "prefix_gib"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}.")
 

@@ -25,12 +25,13 @@ from uamsim.training.latents import cached_latents
 from uamsim.training.layers import prepare_layers
 from uamsim.training.loop import Draw, Hooks, Progress, fit, make_optimizer
 from uamsim.training.meter import Meter, by_group, matmul_flops
+from uamsim.training.prefixes import Prefixes
 from uamsim.training.pretraining import question_loss
 from uamsim.training.profiling import Profile
 from uamsim.training.ranks import Ranks, Trainee, gathered, sharded, training_device
 from uamsim.training.state import STATE_NAME
 
-LATENTS_FOLDER = "latents"
+LATENTS_FOLDER, PREFIXES_FOLDER = "latents", "prefixes"
 TRACE_NAME = "trace.json.gz"
 OF_ACTIONS = frozenset({"action", "tokens", "clipped"})
 """Losses and counts that are means over actions, not over samples."""
@@ -91,7 +92,11 @@ def tune(
     for head in filter(None, (model.actor, model.taught)):
         head.fit(model, data.chunks())
     trainee.to(training_device())
-    losses = _Losses.of(config, sources, data, model)
+    prefixes = None
+    if not (e_sem_trainable or runtime.packed or ranks.size > 1 or config.precision != "float32"):
+        folder = sources.demonstrations / PREFIXES_FOLDER
+        prefixes = Prefixes.of(model, data, folder, runtime.prefix_gib * 2**30)
+    losses = _Losses.of(config, sources, data, model, prefixes)
     prepare_layers(model, config.precision, runtime)
     average = None
     if config.average_decay:
@@ -220,17 +225,23 @@ class _Losses:
     latents: np.ndarray | None
     asked: VQADataset | None
     questions: Questions | None
+    prefixes: Prefixes | None
 
     @classmethod
     def of(
-        cls, config: TuningConfig, sources: Sources, data: ActionDataset, model: VLA
+        cls,
+        config: TuningConfig,
+        sources: Sources,
+        data: ActionDataset,
+        model: VLA,
+        prefixes: Prefixes | None,
     ) -> "_Losses":
         latents, questions = None, sources.questions
         if model.config.reads_latents:
             folder = sources.demonstrations / LATENTS_FOLDER
             latents = cached_latents(model.vae, data.frames[0], folder)
         asked = VQADataset(questions.root, "train") if questions and config.vqa_share else None
-        return cls(config, data, latents, asked, questions)
+        return cls(config, data, latents, asked, questions, prefixes)
 
     def __call__(self, model: VLA, draw: Draw) -> dict[str, Tensor]:
         config, data, part = self.config, self.data, draw.part
@@ -242,9 +253,10 @@ class _Losses:
         if self.latents is not None:
             device = model.vlm.device
             now, goal = (torch.from_numpy(self.latents[i]).to(device) for i in batch["frame_ids"].T)
-        losses = model.losses(
-            model.to_batch(batch, now, goal), {name: rows[here] for name, rows in noise.items()}
-        )
+        inputs = model.to_batch(batch, now, goal)
+        if self.prefixes is not None:
+            inputs = self.prefixes.put_into(model, inputs, frames[here])
+        losses = model.losses(inputs, {name: rows[here] for name, rows in noise.items()})
         if part.count > 1:
             losses = _share(
                 model,
