@@ -297,7 +297,7 @@ def ood(results: Results, mode: str) -> Figure | None:
                     _mark_controls(axes, results, [split], (x, width), (variant, mode))
             _mark_random(axes, results, [split], i - 0.46, i + 0.46)
         axes.set_xticks(range(len(splits)), [results.split_title(s) for s in splits])
-        axes.set_xlim(-0.6, half - 0.4)
+        axes.set_xlim(-0.6, len(lines[0]) - 0.4)
         axes.set_ylim(0, 1.02)
         axes.set_ylabel("success")
         axes.grid(visible=False, axis="x")
