@@ -19,7 +19,9 @@ LAYERS: tuple[frozenset[str], ...] = (
         {
             "adapter",
             "batching",
+            "bounds",
             "contract",
+            "jsonable",
             "registry",
             "errors",
             "lexicon",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from uamsim.bounds import Count, check_bounds
 from uamsim.contract import Control
 from uamsim.errors import ConfigError, UnknownNameError
 
@@ -37,9 +38,9 @@ class Adapter:
     state: tuple[str, ...] = ("agent_pos",)
     instruction: str = ""
     success: str = ""
-    max_steps: int = 0
+    max_steps: Count = 0
     control: Control | None = None
-    control_hz: int = 0
+    control_hz: Count = 0
     make: tuple[str, ...] = ()
     sentences: str = ""
     section: str = ""
@@ -53,11 +54,7 @@ class Adapter:
         """
         if self.control is not None and self.control not in get_args(Control):
             raise UnknownNameError("control", self.control, get_args(Control))
-        for name in ("max_steps", "control_hz"):
-            if getattr(self, name) < 0:
-                raise ConfigError(
-                    f"adapter.{name} must not be negative, got {getattr(self, name)}."
-                )
+        check_bounds(self)
         for word in self.make:
             if "=" not in word:
                 raise ConfigError(f"adapter.make expects NAME=VALUE, got {word!r}.")

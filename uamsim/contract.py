@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol, TypedDict, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from uamsim.bounds import Hertz, Pixels, Size, check_bounds
 from uamsim.errors import ConfigError
 
 ACTION_DIM = 14
@@ -197,13 +198,16 @@ class PolicySpec:
     """
 
     cameras: tuple[str, ...]
-    image_size: tuple[int, int]
+    image_size: tuple[Pixels, Pixels]
     control: Control
-    horizon: int
-    action_dim: int = ACTION_DIM
-    proprio_dim: int = ACTION_DIM
-    control_hz: float | None = CONTROL_HZ
+    horizon: Size
+    action_dim: Size = ACTION_DIM
+    proprio_dim: Size = ACTION_DIM
+    control_hz: Hertz | None = CONTROL_HZ
     told: Told = "own"
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,8 +40,8 @@ def test_listing(capsys, words):
         (["aloha", "--episodes", "0"], "--episodes must be at least 1"),
         (["aloha", "--seed", "-3"], "--seed must be at least 0"),
         (["aloha", "--image-size", "8", "96"], "--image-size must be at least 16"),
-        (["aloha", "--max-failures", "1.5"], "max_failures"),
-        (["aloha", "--workers", "-1"], "--workers must not be negative"),
+        (["aloha", "--max-failures", "1.5"], "--max-failures"),
+        (["aloha", "--workers", "-1"], "--workers must be at least 0"),
         (["--tasks", "pick_place"], "name comes first"),
     ],
 )

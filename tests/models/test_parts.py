@@ -296,7 +296,7 @@ def test_configs_survive_json(preset: str) -> None:
         config = variant.apply(PRESETS[preset])
         text = json.dumps(config_to_json(config))
         assert config_from_json(VLAConfig, json.loads(text)) == config
-    with pytest.raises(ConfigError, match="chnk"):
+    with pytest.raises(UnknownNameError, match="chnk"):
         config_from_json(VLAConfig, {"chnk": 3})
 
 

@@ -3,11 +3,11 @@ import dataclasses
 import pytest
 
 from uamsim.errors import DatasetError
+from uamsim.jsonable import from_json, to_json
 from uamsim.orchestration.artifacts import stages
 from uamsim.orchestration.artifacts.shipping import ship
 from uamsim.orchestration.artifacts.store import ArtifactStore
 from uamsim.orchestration.experiments import build_experiment
-from uamsim.orchestration.jsonable import from_json, to_json
 from uamsim.orchestration.runs.progress import FileReport
 from uamsim.orchestration.spec import ExperimentSpec
 from uamsim.training.config import JointConfig

@@ -48,7 +48,7 @@ def test_hash_sees_every_field():
         (("demonstrations", "image_size"), [64], "2 values"),
         (("seeds",), 0, "seeds must be an array"),
         (("seeds",), [0, 0], "each once"),
-        (("seeds",), [-1], "negative"),
+        (("seeds",), [-1], "at least 0"),
         (("variants",), ["uamm"], "Did you mean 'uam'"),
         (("controls",), ["blnd"], "Did you mean 'blind'"),
         (("vqa", "image_size"), [32, 48], "must agree"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from uamsim.bounds import Workers, check_bounds
 from uamsim.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ class Options:
     """
 
     out: Path
-    workers: int = 0
+    workers: Workers = 0
+
+    def __post_init__(self) -> None:
+        check_bounds(self, "--")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -126,7 +130,5 @@ def parse(world: str, words: Sequence[str]) -> tuple["CollectionRequest", Option
         ],
     )
     options = command.options
-    if options.workers < 0:
-        raise ConfigError(f"--workers must not be negative, got {options.workers}.")
     workers = options.workers or os.cpu_count() or 1
     return command.request, dataclasses.replace(options, workers=workers)

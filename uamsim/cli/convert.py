@@ -10,8 +10,9 @@ from typing import Annotated
 
 import tyro
 
+from uamsim.bounds import Pixels, Workers, check_bounds
 from uamsim.data.calvin import CAMERAS
-from uamsim.errors import ConfigError, UnknownNameError
+from uamsim.errors import UnknownNameError
 
 FORMATS = ("calvin",)
 
@@ -35,9 +36,12 @@ class Options:
     out: Path
     split: str = "training"
     cameras: tuple[str, ...] = tuple(CAMERAS)
-    image_size: tuple[int, int] | None = None
+    image_size: tuple[Pixels, Pixels] | None = None
     scenes: tuple[str, ...] = ()
-    workers: int = 0
+    workers: Workers = 0
+
+    def __post_init__(self) -> None:
+        check_bounds(self, "--")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -66,8 +70,6 @@ def main(argv: Sequence[str]) -> int:
         "same command goes on where it stopped.",
         args=words[1:],
     )
-    if options.workers < 0:
-        raise ConfigError(f"--workers must not be negative, got {options.workers}.")
     from uamsim.data.conversion import ConversionConfig, convert_calvin
     from uamsim.data.lerobot import LeRobotDataset
     from uamsim.orchestration.runs.progress import progress_bar

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from uamsim.bounds import Workers, check_bounds
 from uamsim.cli.config_file import FLAG, merged, read_config
 from uamsim.errors import ConfigError, UamsimError, UnknownNameError
 from uamsim.training.config import RuntimeConfig
@@ -40,11 +41,14 @@ class Options:
     cache: Path
 
     runner: str = "ray"
-    workers: int = 0
+    workers: Workers = 0
     resume: bool = False
     pretrain: bool = False
     dry_run: bool = False
     runtime: Annotated[RuntimeConfig, tyro.conf.arg(name="")] = field(default_factory=RuntimeConfig)
+
+    def __post_init__(self) -> None:
+        check_bounds(self, "--")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -112,11 +116,11 @@ def parse(name: str, words: Sequence[str]) -> tuple[Options, "ExperimentSpec | L
         ConfigError: a value that its field does not allow, or no such file of ``--config``.
         SystemExit: an unknown flag (tyro names the nearest), or --help.
     """
+    from uamsim.jsonable import from_json, to_json
     from uamsim.orchestration.artifacts.given_data import fit_to_data
     from uamsim.orchestration.artifacts.public_weights import fit_to_weights
     from uamsim.orchestration.artifacts.store import default_root
     from uamsim.orchestration.experiments import build_any
-    from uamsim.orchestration.jsonable import from_json, to_json
     from uamsim.orchestration.runners.names import RUNNERS
     from uamsim.orchestration.spec import ExperimentSpec, LatencySpec
     from uamsim.worlds import WORLDS, resolve_demonstrated
@@ -154,8 +158,6 @@ def parse(name: str, words: Sequence[str]) -> tuple[Options, "ExperimentSpec | L
     options = command.options
     if options.runner not in RUNNERS:
         raise UnknownNameError("runner", options.runner, RUNNERS)
-    if options.workers < 0:
-        raise ConfigError(f"--workers must not be negative, got {options.workers}.")
     options = dataclasses.replace(options, workers=options.workers or os.cpu_count() or 1)
     if (command.spec.name, command.spec.scale) != (spec.name, spec.scale):
         raise ConfigError("--name and --scale are fixed by the experiment; do not change them.")

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import tyro
 
+from uamsim.bounds import Depth, check_bounds
 from uamsim.contract import Policy, PolicySpec
 from uamsim.errors import ConfigError
 from uamsim.serving.chat_requests import ChatLimits
@@ -39,7 +40,7 @@ class Command:
     policy: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="POLICY")]
     chat: bool = False
     device: str = "cpu"
-    threads: int = 1
+    threads: Depth = 1
     serve: Annotated[ServeConfig, tyro.conf.arg(name="")] = field(default_factory=ServeConfig)
     limits: ChatLimits = field(default_factory=ChatLimits)
     random: PolicySpec = field(
@@ -47,6 +48,9 @@ class Command:
             cameras=("primary",), image_size=(96, 96), control="ee", horizon=24
         )
     )
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 def main(argv: Sequence[str]) -> int:

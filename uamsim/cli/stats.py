@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from uamsim.bounds import Positive, Share, Within, check_bounds
 from uamsim.contract import EpisodeRecord
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.evaluation.episode_tables import read_episodes
@@ -39,13 +40,16 @@ class Plan:
             outcomes that have nothing to do with each other.
     """
 
-    baseline: float
-    difference: float | None = None
-    episodes: int | None = None
-    power: float = 0.8
-    alpha: float = 0.05
+    baseline: Share
+    difference: Annotated[float, Within(-1.0, 1.0)] | None = None
+    episodes: Positive | None = None
+    power: Share = 0.8
+    alpha: Share = 0.05
     paired: bool = False
-    discordance: float | None = None
+    discordance: Share | None = None
+
+    def __post_init__(self) -> None:
+        check_bounds(self, "--")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +70,12 @@ class Compare:
     second: Annotated[Path, tyro.conf.Positional]
     policy_a: str | None = None
     policy_b: str | None = None
-    alpha: float = 0.05
-    margin: float | None = None
+    alpha: Share = 0.05
+    margin: Share | None = None
     json: bool = False
+
+    def __post_init__(self) -> None:
+        check_bounds(self, "--")
 
 
 Verb = (

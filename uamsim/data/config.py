@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from uamsim.bounds import Pixels, Positive, Seed, Share, check_bounds
 from uamsim.contract import ADDED, SKILLS, Control
 from uamsim.errors import ConfigError, UnknownNameError
 from uamsim.worlds import world_of
@@ -42,14 +43,14 @@ class DemonstrationConfig:
         "uamsim_envs:uamsim/AlohaPressButton-v0",
         "uamsim_envs:uamsim/AlohaPickPlace-v0",
     )
-    episodes_per_env: int = 200
-    seed0: int = 1_000_000
-    fps: int = 10
+    episodes_per_env: Positive = 200
+    seed0: Seed = 1_000_000
+    fps: Positive = 10
     cameras: tuple[str, ...] = ("primary",)
-    image_size: tuple[int, int] = (64, 96)
+    image_size: tuple[Pixels, Pixels] = (64, 96)
     control: Control = "ee"
     render_profile: str = "fast"
-    max_failures: float = 0.5
+    max_failures: Share = 0.5
     pixel_format: PixelFormat = field(default="yuv444p", metadata=ADDED)
     quantiles: bool = field(default=False, metadata=ADDED)
     timed: bool = field(default=True, init=False, metadata=ADDED)
@@ -61,12 +62,9 @@ class DemonstrationConfig:
             UnknownNameError: the world has no such control, camera or render profile.
             ConfigError: a value out of range, or environments that do not go together.
         """
+        check_bounds(self)
         _require(bool(self.env_ids), "DemonstrationConfig.env_ids is empty; name an environment.")
         _require(bool(self.cameras), "DemonstrationConfig.cameras is empty; name a camera.")
-        _require(
-            self.episodes_per_env > 0,
-            f"DemonstrationConfig.episodes_per_env must be positive, not {self.episodes_per_env}.",
-        )
         _require(
             0 <= self.max_failures < 1,
             f"DemonstrationConfig.max_failures must be in [0, 1), not {self.max_failures}.",
@@ -149,13 +147,13 @@ class VQAConfig:
         skill_weights: how often training draws each skill of ``contract.SKILLS``.
     """
 
-    num_train_scenes: int = 20_000
-    num_test_scenes: int = 1_000
-    questions_per_skill_test: int = 200
-    image_size: tuple[int, int] = (64, 96)
+    num_train_scenes: Positive = 20_000
+    num_test_scenes: Positive = 1_000
+    questions_per_skill_test: Positive = 200
+    image_size: tuple[Pixels, Pixels] = (64, 96)
     camera: str = "primary"
     render_profile: str = "fast"
-    seed0: int = 2_000_000
+    seed0: Seed = 2_000_000
     env_id: str = SCENE_ENV_ID
     skill_weights: dict[str, float] = field(default_factory=_default_skill_weights)
 
@@ -165,9 +163,7 @@ class VQAConfig:
         Raises:
             ConfigError: a value out of range.
         """
-        for name in ("num_train_scenes", "num_test_scenes", "questions_per_skill_test"):
-            value = getattr(self, name)
-            _require(value > 0, f"VQAConfig.{name} must be positive, not {value}.")
+        check_bounds(self)
         _require(
             set(self.skill_weights) == set(SKILLS)
             and all(weight >= 0 for weight in self.skill_weights.values())
@@ -190,11 +186,11 @@ class SceneChangeConfig:
         env_id: the environment that draws scenes.
     """
 
-    num_pairs: int = 5_000
-    image_size: tuple[int, int] = (64, 96)
+    num_pairs: Positive = 5_000
+    image_size: tuple[Pixels, Pixels] = (64, 96)
     camera: str = "primary"
     render_profile: str = "fast"
-    seed0: int = 3_000_000
+    seed0: Seed = 3_000_000
     env_id: str = SCENE_ENV_ID
 
     def __post_init__(self) -> None:
@@ -203,7 +199,4 @@ class SceneChangeConfig:
         Raises:
             ConfigError: a value out of range.
         """
-        _require(
-            self.num_pairs > 0,
-            f"SceneChangeConfig.num_pairs must be positive, not {self.num_pairs}.",
-        )
+        check_bounds(self)

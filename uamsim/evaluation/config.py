@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from uamsim.bounds import Count, Positive, Seed, Size, check_bounds
 from uamsim.contract import ADDED, IN_DOMAIN, PolicySpec, content_hash
-from uamsim.errors import ConfigError
 from uamsim.evaluation.realtime import RealTime
 from uamsim.perturbations.splits import find_split
 from uamsim.worlds import world_of
@@ -50,23 +50,18 @@ class EvaluationConfig:
 
     env_ids: tuple[str, ...] = ENV_IDS
     splits: tuple[str, ...] = ALL_SPLITS
-    episodes: int = 40
-    in_domain_episodes: int = 80
-    control_episodes: int = 40
-    snapshot_episodes: int = 16
-    seed0: int = 1_000_000
-    batch_envs: int = 16
-    unit_episodes: int = 40
+    episodes: Count = 40
+    in_domain_episodes: Count = 80
+    control_episodes: Count = 40
+    snapshot_episodes: Count = 16
+    seed0: Seed = 1_000_000
+    batch_envs: Size = 16
+    unit_episodes: Positive = 40
     render_profile: str | None = "fast"
-    max_episode_steps: int | None = None
+    max_episode_steps: Positive | None = None
 
     def __post_init__(self) -> None:
-        for name in ("episodes", "in_domain_episodes", "control_episodes", "snapshot_episodes"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must be at least 0, got {getattr(self, name)}.")
-        for name in ("batch_envs", "unit_episodes"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        check_bounds(self)
         for split in self.splits:
             find_split(split)
 

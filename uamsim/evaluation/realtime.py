@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from uamsim.bounds import Seconds, Size, check_bounds
 from uamsim.contract import CONTROL_HZ, Policy, PolicyInput
 from uamsim.errors import ConfigError
 
@@ -31,14 +32,11 @@ class RealTime:
             played while the policy thinks. None plays all of them first.
     """
 
-    latency_s: float | None = None
-    replan_steps: int | None = None
+    latency_s: Seconds | None = None
+    replan_steps: Size | None = None
 
     def __post_init__(self) -> None:
-        if self.latency_s is not None and not 0 <= self.latency_s < math.inf:
-            raise ConfigError(f"latency_s must be at least 0, got {self.latency_s}.")
-        if self.replan_steps is not None and self.replan_steps < 1:
-            raise ConfigError(f"replan_steps must be at least 1, got {self.replan_steps}.")
+        check_bounds(self)
 
     @property
     def label(self) -> str:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from uamsim.errors import CheckpointError, ConfigError, UnknownNameError
+from uamsim.errors import CheckpointError, ConfigError, ShapeError, UnknownNameError
 from uamsim.models.config import (
     GeneratorConfig,
     ModelConfig,
@@ -22,7 +23,7 @@ from uamsim.models.config import (
 )
 from uamsim.models.generator import Generator
 from uamsim.models.pretrained.stream import TensorFiles, find_folder
-from uamsim.models.state import assign
+from uamsim.models.state import assign, check_fit
 from uamsim.models.tokenizer import Tokenizer
 from uamsim.models.vae import VAE
 from uamsim.models.vla import VLA
@@ -63,9 +64,26 @@ class Checkpoint:
         Raises:
             CheckpointError: the weights do not fit the config.
         """
+        self._check_fit()
         model = build_model(self.config, self.tokenizer)
         assign(model.state_dict(), self.state, f"this {self.kind}")
         return model.eval()
+
+    def _check_fit(self) -> None:
+        """Compares shapes before anything has memory: a config may name sizes that none has.
+
+        Raises:
+            CheckpointError: the weights do not fit the config, or it describes no model.
+        """
+        try:
+            with torch.device("meta"):
+                wanted = build_model(self.config, self.tokenizer).state_dict()
+        except (ConfigError, ShapeError) as error:
+            raise CheckpointError(f"a config that makes no {self.kind}: {error}") from error
+        state = self.state
+        if isinstance(state, TensorFiles):
+            state = {name: state.meta(name) for name in state}
+        check_fit(wanted, state, f"this {self.kind}")
 
     def build_vlm(self) -> VLM:
         """``build`` where a VLM is wanted.
@@ -179,7 +197,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         version, kind = header["format_version"], header["kind"]
     except KeyError as error:
         raise CheckpointError(f"{path} has no uamsim header ({error} is missing).") from error
-    except (SafetensorError, ValueError, OSError, TypeError) as error:
+    except (SafetensorError, ValueError, OSError, TypeError, RecursionError) as error:
         raise CheckpointError(
             f"{path} is corrupt or no safetensors file: {error}. Remove it and make it again."
         ) from error
@@ -194,7 +212,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         text = header["tokenizer"]
         tokenizer = None if text is None else Tokenizer.from_json(text)
         extra = header["extra"]
-    except (KeyError, TypeError, ConfigError) as error:
+        if not isinstance(extra, dict):
+            raise ConfigError(f"extra must be a JSON object, got {extra!r:.50}.")
+    except (KeyError, TypeError, ConfigError, ArithmeticError) as error:
         raise CheckpointError(f"{path} has a header that does not fit: {error}") from error
     state = TensorFiles(path)
     return Checkpoint(kind=kind, config=config, tokenizer=tokenizer, state=state, extra=extra)

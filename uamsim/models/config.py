@@ -6,15 +6,21 @@ The defaults are the tiny world's; ``presets.PRESETS`` names other sizes.
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
+from uamsim.bounds import Amount, Count, Depth, Pixels, Share, Size, Within, check_bounds
 from uamsim.contract import ACTION_DIM, ADDED
 from uamsim.errors import ConfigError, UnknownNameError
+from uamsim.jsonable import from_json
 from uamsim.models.wiring import ACT, FEEDS, HEADS, PREDICTIONS, Feed, Head, Part, Prediction
 
 DorsalInit = Literal["none", "random", "vlm", "generator"]
 GoalStart = Literal["residual", "noise"]
 ConfigT = TypeVar("ConfigT")
+_Mean = Annotated[float, Within(-1e3, 1e3)]
+_Spread = Annotated[float, Within(1e-6, 1e3)]
+_Shape = Annotated[float, Within(1e-3, 1e3)]
+"""Of a distribution of times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +32,16 @@ class BackboneConfig:
             row, column) turns, in rotation (Qwen2.5-VL); empty where a token has one id.
     """
 
-    depth: int = 4
-    heads: int = 4
-    kv_heads: int = 2
-    head_dim: int = 24
-    rope_theta: float = 10_000.0
-    rms_eps: float = 1e-6
-    mrope_sections: tuple[int, ...] = field(default=(), metadata=ADDED)
+    depth: Depth = 4
+    heads: Depth = 4
+    kv_heads: Depth = 2
+    head_dim: Size = 24
+    rope_theta: Annotated[float, Within(1.0, 1e12)] = 10_000.0
+    rms_eps: Share = 1e-6
+    mrope_sections: tuple[Size, ...] = field(default=(), metadata=ADDED)
 
     def __post_init__(self) -> None:
+        check_bounds(self)
         if self.mrope_sections and sum(self.mrope_sections) * 2 != self.head_dim:
             raise ConfigError(
                 f"mrope_sections must add up to head_dim / 2 = {self.head_dim // 2}; got "
@@ -57,12 +64,15 @@ class ExpertConfig:
         activation: of the gated MLP: SwiGLU or GeGLU.
     """
 
-    width: int = 96
-    ffn: int = 256
+    width: Size = 96
+    ffn: Size = 256
     qk_norm: bool = False
     qkv_bias: bool = True
     norm: Literal["rms", "rms_plus_one"] = field(default="rms", metadata=ADDED)
     activation: Literal["silu", "gelu_tanh"] = field(default="silu", metadata=ADDED)
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,29 +101,30 @@ class VisionConfig:
         norm_eps: of the layer norms; SigLIP has 1e-6.
     """
 
-    image_size: tuple[int, int] = (64, 96)
-    patch: int = 8
+    image_size: tuple[Pixels, Pixels] = (64, 96)
+    patch: Pixels = 8
     stem: Literal["conv", "linear"] = "conv"
-    width: int = 96
-    depth: int = 1
-    heads: int = 4
-    ffn: int = 256
-    merge: int = 2
+    width: Size = 96
+    depth: Depth = 1
+    heads: Depth = 4
+    ffn: Size = 256
+    merge: Pixels = 2
     connector_norm: bool = True
     columns_first: bool = field(default=False, metadata=ADDED)
-    norm_eps: float = field(default=1e-5, metadata=ADDED)
+    norm_eps: Share = field(default=1e-5, metadata=ADDED)
     stem_bias: bool = field(default=True, metadata=ADDED)
     norm: Literal["layer", "rms"] = field(default="layer", metadata=ADDED)
     mlp: Literal["gelu", "swiglu"] = field(default="gelu", metadata=ADDED)
     positions: Literal["learned", "rotary"] = field(default="learned", metadata=ADDED)
-    window: int = field(default=0, metadata=ADDED)
-    full_layers: tuple[int, ...] = field(default=(), metadata=ADDED)
+    window: Annotated[int, Within(0, 16_384)] = field(default=0, metadata=ADDED)
+    full_layers: tuple[Count, ...] = field(default=(), metadata=ADDED)
     connector: Literal["mlp", "linear", "merger"] = field(default="mlp", metadata=ADDED)
-    mean: tuple[float, ...] = field(default=(0.5, 0.5, 0.5), metadata=ADDED)
-    std: tuple[float, ...] = field(default=(0.5, 0.5, 0.5), metadata=ADDED)
+    mean: tuple[_Mean, ...] = field(default=(0.5, 0.5, 0.5), metadata=ADDED)
+    std: tuple[_Spread, ...] = field(default=(0.5, 0.5, 0.5), metadata=ADDED)
     resize: Literal["none", "bicubic"] = field(default="none", metadata=ADDED)
 
     def __post_init__(self) -> None:
+        check_bounds(self)
         side = self.patch * self.merge
         if any(pixels % side for pixels in self.image_size):
             raise ConfigError(
@@ -165,14 +176,15 @@ class VLMConfig:
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     expert: ExpertConfig = field(default_factory=ExpertConfig)
     vision: VisionConfig = field(default_factory=VisionConfig)
-    vocab_size: int = 512
+    vocab_size: Annotated[int, Within(1, 2**22)] = 512
     tie_embeddings: bool = True
-    max_answer_tokens: int = 12
+    max_answer_tokens: Size = 12
     attention: Literal["image", "causal", "prefix"] = field(default="image", metadata=ADDED)
     image_rope: Literal["shared", "each", "grid"] = field(default="shared", metadata=ADDED)
     scale_embeddings: bool = field(default=False, metadata=ADDED)
 
     def __post_init__(self) -> None:
+        check_bounds(self)
         if (self.image_rope == "grid") != bool(self.backbone.mrope_sections):
             raise ConfigError(
                 "image_rope 'grid' and mrope_sections go together; got "
@@ -197,16 +209,17 @@ class VAEConfig:
             learns the table and leaves the things out.
     """
 
-    image_size: tuple[int, int] = (64, 96)
-    widths: tuple[int, ...] = (16, 32, 64, 96)
-    latent_channels: int = 24
-    patch: int = 1
-    kl_weight: float = 1e-6
-    foreground_weight: float = 9.0
+    image_size: tuple[Pixels, Pixels] = (64, 96)
+    widths: tuple[Size, ...] = (16, 32, 64, 96)
+    latent_channels: Size = 24
+    patch: Pixels = 1
+    kl_weight: Amount = 1e-6
+    foreground_weight: Amount = 9.0
     kind: Literal["small", "flux"] = field(default="small", metadata=ADDED)
     bagel_tokens: bool = field(default=False, metadata=ADDED)
 
     def __post_init__(self) -> None:
+        check_bounds(self)
         if self.kind == "flux" and any(width % 32 for width in self.widths):
             raise ConfigError(
                 f"the FLUX autoencoder's widths must be multiples of 32; got {self.widths}."
@@ -250,8 +263,11 @@ class GeneratorConfig:
     dorsal: ExpertConfig = field(default_factory=ExpertConfig)
     goal_start: GoalStart = "residual"
     dorsal_sees_text: bool = True
-    num_goal_steps: int = 20
-    image_time_shift: float = field(default=1.0, metadata=ADDED)
+    num_goal_steps: Depth = 20
+    image_time_shift: _Shape = field(default=1.0, metadata=ADDED)
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,33 +312,34 @@ class VLAConfig:
     vae: VAEConfig = field(default_factory=VAEConfig)
     dorsal: ExpertConfig = field(default_factory=ExpertConfig)
     action: ExpertConfig = field(default_factory=lambda: ExpertConfig(width=64, ffn=192))
-    action_dim: int = ACTION_DIM
-    proprio_dim: int = ACTION_DIM
-    chunk: int = 12
-    action_time_alpha: float = 1.5
-    num_views: int = 1
+    action_dim: Size = ACTION_DIM
+    proprio_dim: Size = ACTION_DIM
+    chunk: Size = 12
+    action_time_alpha: _Shape = 1.5
+    num_views: Depth = 1
     dorsal_input: str = "vae"
     dorsal_init: DorsalInit = "generator"
     dynamics: bool = True
-    wm_weight: float = 1.0
+    wm_weight: Amount = 1.0
     goal_start: GoalStart = "residual"
     dorsal_sees_text: bool = True
-    num_queries: int = 24
-    num_euler_steps: int = 10
-    num_goal_steps: int = 20
+    num_queries: Size = 24
+    num_euler_steps: Depth = 10
+    num_goal_steps: Depth = 20
     action_head: str = field(default="flow", metadata=ADDED)
-    mlp_width: int = field(default=1024, metadata=ADDED)
-    gripper_dims: tuple[int, ...] = field(default=(6, 13), metadata=ADDED)
+    mlp_width: Size = field(default=1024, metadata=ADDED)
+    gripper_dims: tuple[Count, ...] = field(default=(6, 13), metadata=ADDED)
     insulated: bool = field(default=False, metadata=ADDED)
-    image_time_shift: float = field(default=1.0, metadata=ADDED)
+    image_time_shift: _Shape = field(default=1.0, metadata=ADDED)
     predicts: str = field(default="latents", metadata=ADDED)
     action_ids: Literal["appended", "last"] = field(default="appended", metadata=ADDED)
-    fast_vocab: int = field(default=1024, metadata=ADDED)
+    fast_vocab: Size = field(default=1024, metadata=ADDED)
     taught: str = field(default="", metadata=ADDED)
     map_heads: int = field(default=8, metadata=ADDED)
     gripper_loss: Literal["bce", "mse"] = field(default="bce", metadata=ADDED)
 
     def __post_init__(self) -> None:
+        check_bounds(self)
         if self.dorsal_init not in get_args(DorsalInit):
             raise UnknownNameError("dorsal_init", self.dorsal_init, get_args(DorsalInit))
         if self.taught and (self.head.says_tokens or not HEADS[self.taught](self).says_tokens):
@@ -416,20 +433,7 @@ def config_from_json(cls: type[ConfigT], value: Mapping[str, Any]) -> ConfigT:
     """Inverse of ``config_to_json``.
 
     Raises:
-        ConfigError: a key that ``cls`` does not have.
+        UnknownNameError: a key that ``cls`` does not have.
+        ConfigError: a value of another type than its field's, or out of its bounds.
     """
-    hints = get_type_hints(cls)
-    unknown = sorted(set(value) - set(hints))
-    if unknown:
-        raise ConfigError(
-            f"{cls.__name__} has no field {', '.join(unknown)}; known: {', '.join(hints)}."
-        )
-    return cls(**{name: _from_json(hints[name], item) for name, item in value.items()})
-
-
-def _from_json(hint: Any, value: Any) -> Any:
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return config_from_json(hint, value)
-    if get_origin(hint) is tuple:
-        return tuple(_from_json(get_args(hint)[0], item) for item in value)
-    return value
+    return from_json(cls, value)

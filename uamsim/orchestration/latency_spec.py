@@ -4,11 +4,12 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from uamsim.bounds import Depth, Positive, Size, check_bounds
 from uamsim.errors import ConfigError, UnknownNameError
+from uamsim.jsonable import to_json
 from uamsim.models.config import VLAConfig
 from uamsim.models.presets import PRESETS
 from uamsim.models.variants import VARIANTS
-from uamsim.orchestration.jsonable import to_json
 
 BASELINE = "no_dorsal"
 
@@ -41,14 +42,14 @@ class LatencySpec:
     summary: str = ""
     preset: str = "tiny"
     variants: tuple[str, ...] = ("mlp_head", "no_dorsal", "uam")
-    batch_size: int = 1
-    num_euler_steps: int = 10
+    batch_size: Size = 1
+    num_euler_steps: Depth = 10
     instruction: str = "put the red cup on the blue plate"
-    warmup: int = 5
-    repeats: int = 100
+    warmup: Positive = 5
+    repeats: Positive = 100
     device: str = "cpu"
     dtype: Literal["float32", "bfloat16"] = "float32"
-    threads: int = 1
+    threads: Depth = 1
     compiled: bool = False
 
     def __post_init__(self) -> None:
@@ -58,6 +59,7 @@ class LatencySpec:
             UnknownNameError: no such preset or variant.
             ConfigError: a number below 1, or the baseline is missing.
         """
+        check_bounds(self)
         if self.preset not in PRESETS:
             raise UnknownNameError("model preset", self.preset, PRESETS)
         for variant in self.variants:
@@ -65,9 +67,6 @@ class LatencySpec:
                 raise UnknownNameError("variant", variant, VARIANTS)
         if BASELINE not in self.variants:
             raise ConfigError(f"variants must hold {BASELINE!r}, which all are divided by.")
-        for field in ("batch_size", "num_euler_steps", "warmup", "repeats", "threads"):
-            if getattr(self, field) < 1:
-                raise ConfigError(f"{field} must be at least 1, got {getattr(self, field)}.")
 
     def model(self, variant: str) -> VLAConfig:
         """What is built for a variant."""

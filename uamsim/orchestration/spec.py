@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from uamsim.bounds import Count, Positive, Seed, Share, check_bounds
 from uamsim.contract import ADDED, PolicySpec, content_hash, steps_per_frame
 from uamsim.data.config import DataConfig, DemonstrationConfig, SceneChangeConfig, VQAConfig
 from uamsim.errors import ConfigError, UnknownNameError
@@ -19,6 +20,7 @@ from uamsim.evaluation.config import (
     ControlKind,
     EvaluationConfig,
 )
+from uamsim.jsonable import from_json, to_json
 from uamsim.models.config import (
     BackboneConfig,
     ExpertConfig,
@@ -30,7 +32,6 @@ from uamsim.models.config import (
 from uamsim.models.interventions import INTERVENTIONS
 from uamsim.models.presets import PRESETS
 from uamsim.models.variants import GRID, TABLE_1, VARIANTS
-from uamsim.orchestration.jsonable import from_json, to_json
 from uamsim.orchestration.latency_spec import LatencySpec
 from uamsim.perturbations.splits import SPLITS
 from uamsim.training.config import JointConfig, OptimConfig, PretrainingConfig, TuningConfig
@@ -90,10 +91,13 @@ class MediaConfig:
         goals: current, true and predicted goal pictures for each task.
     """
 
-    videos: int = 2
+    videos: Count = 2
     variants: tuple[str, ...] = ("no_dorsal", "uam")
     splits: tuple[str, ...] = ("in_domain", "novel_object", "code_mix")
-    goals: int = 3
+    goals: Count = 3
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,10 +112,11 @@ class InterventionConfig:
     """
 
     names: tuple[str, ...] = ()
-    aims: int = 24
-    goal_scenes: int = 24
+    aims: Positive = 24
+    goal_scenes: Positive = 24
 
     def __post_init__(self) -> None:
+        check_bounds(self)
         for name in self.names:
             INTERVENTIONS[name]
 
@@ -161,8 +166,8 @@ class ExperimentSpec:
     restored: bool = True
     controls: tuple[ControlKind, ...] = CONTROLS
     control_variants: tuple[str, ...] = ("no_dorsal", "uam")
-    seeds: tuple[int, ...] = (0,)
-    snapshot_questions: int = 40
+    seeds: tuple[Seed, ...] = (0,)
+    snapshot_questions: Positive = 40
     demonstrations: DemonstrationConfig = field(default_factory=DemonstrationConfig)
     vqa: VQAConfig = field(default_factory=VQAConfig)
     scene_changes: SceneChangeConfig = field(default_factory=SceneChangeConfig)
@@ -172,11 +177,11 @@ class ExperimentSpec:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
     pairs: tuple[str, ...] = field(default=(), metadata=ADDED)
-    cotraining_share: float = field(default=0.2, metadata=ADDED)
+    cotraining_share: Share = field(default=0.2, metadata=ADDED)
     data: DataConfig = field(default=DataConfig(), metadata=ADDED)
     init: str = field(default="", metadata=ADDED)
     claims: tuple[str, ...] | None = field(default=None, metadata=ADDED)
-    frozen_seeds: int = field(default=0, metadata=ADDED)
+    frozen_seeds: Count = field(default=0, metadata=ADDED)
     interventions: InterventionConfig = field(default=InterventionConfig(), metadata=ADDED)
 
     def __post_init__(self) -> None:
@@ -186,6 +191,7 @@ class ExperimentSpec:
             UnknownNameError: a variant, split, control or scale that does not exist.
             ConfigError: parts that do not fit, an empty list or a repeated value.
         """
+        check_bounds(self)
         for kind, names, known in (
             ("scale", (self.scale,), SCALES),
             ("variant", (*self.variants, *self.control_variants, *self.media.variants), VARIANTS),
@@ -216,8 +222,6 @@ class ExperimentSpec:
                 f"frozen_seeds must lie between 0, for all, and the number of seeds, "
                 f"{len(self.seeds)}; got {self.frozen_seeds}."
             )
-        if any(seed < 0 for seed in self.seeds):
-            raise ConfigError(f"seeds must not be negative, got {self.seeds}.")
         self._check_sizes()
         self._check_worlds()
         self._check_seeds()

@@ -24,8 +24,9 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
 from uamsim.batching import Batcher
+from uamsim.bounds import Port, Positive, Seconds, Size, check_bounds
 from uamsim.contract import Policy
-from uamsim.errors import ConfigError, PolicyServerError, ProtocolError, UamsimError
+from uamsim.errors import PolicyServerError, ProtocolError, UamsimError
 from uamsim.serving.incoming import MAX_PROMPT_BYTES, RequestReader
 from uamsim.serving.protocol import decode, encode
 
@@ -51,26 +52,18 @@ class ServeConfig:
     """
 
     host: str = "127.0.0.1"
-    port: int = 8000
-    batch_size: int = 8
-    max_wait_s: float = 0.005
-    max_message_bytes: int = 8 * 2**20
-    max_prompt_bytes: int = MAX_PROMPT_BYTES
-    grace_s: float = 10.0
+    port: Port = 8000
+    batch_size: Size = 8
+    max_wait_s: Seconds = 0.005
+    max_message_bytes: Positive = 8 * 2**20
+    max_prompt_bytes: Positive = MAX_PROMPT_BYTES
+    grace_s: Seconds = 10.0
     resize: bool = False
     default_prompt: str | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        leasts = {"batch_size": 1, "max_message_bytes": 1, "max_prompt_bytes": 1, "port": 0}
-        for name, least in leasts.items():
-            if getattr(self, name) < least:
-                raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}.")
-        for name in ("max_wait_s", "grace_s"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}.")
-        if self.port > 65535:
-            raise ConfigError(f"port must be at most 65535, got {self.port}.")
+        check_bounds(self)
 
 
 class PolicyServer:

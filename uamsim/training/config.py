@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from uamsim.bounds import Amount, Count, Depth, Positive, Seed, Share, Size, check_bounds
 from uamsim.contract import ADDED
 from uamsim.errors import ConfigError, UnknownNameError
 
@@ -34,29 +35,26 @@ class OptimConfig:
         average_decay: of the exponential moving average of the weights; 0 keeps none.
     """
 
-    steps: int
-    batch_size: int
-    learning_rate: float
-    min_learning_rate_ratio: float = 0.05
-    warmup_steps: int = 100
-    weight_decay: float = 0.01
-    betas: tuple[float, float] = (0.9, 0.95)
-    grad_clip: float = 1.0
-    log_every: int = 25
+    steps: Positive
+    batch_size: Size
+    learning_rate: Share
+    min_learning_rate_ratio: Share = 0.05
+    warmup_steps: Count = 100
+    weight_decay: Amount = 0.01
+    betas: tuple[Share, Share] = (0.9, 0.95)
+    grad_clip: Amount = 1.0
+    log_every: Positive = 25
     schedule: Schedule = field(default="cosine", metadata=ADDED)
     precision: Precision = field(default="float32", metadata=ADDED)
-    average_decay: float = field(default=0.0, metadata=ADDED)
+    average_decay: Share = field(default=0.0, metadata=ADDED)
 
     def __post_init__(self) -> None:
         """Checks what a typing error would break silently."""
+        check_bounds(self)
         _check_name("schedule", self.schedule, get_args(Schedule))
         _check_name("precision", self.precision, get_args(Precision))
         if not 0 <= self.average_decay < 1:
             raise ConfigError(f"average_decay must lie in [0, 1), got {self.average_decay}.")
-        if self.steps < 1 or self.batch_size < 1:
-            raise ConfigError(
-                f"steps and batch_size must be at least 1, got {self.steps} and {self.batch_size}."
-            )
         if not 0 < self.learning_rate < 1:
             raise ConfigError(f"learning_rate must lie in (0, 1), got {self.learning_rate}.")
 
@@ -86,14 +84,17 @@ class JointConfig:
         pointing_instruction_share: in place of ``PretrainingConfig.pointing_instruction_share``.
     """
 
-    e_sem_learning_rate: float = 5e-4
-    question_share: float = 0.25
-    last_question_share: float = 0.75
-    question_images: int = 8
-    change_weight: float = 5.0
-    change_from: float = 0.3
-    pointing_cell_m: float = 0.07
-    pointing_instruction_share: float = 0.0
+    e_sem_learning_rate: Share = 5e-4
+    question_share: Share = 0.25
+    last_question_share: Share = 0.75
+    question_images: Size = 8
+    change_weight: Amount = 5.0
+    change_from: Amount = 0.3
+    pointing_cell_m: Amount = 0.07
+    pointing_instruction_share: Share = 0.0
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,16 +132,19 @@ class PretrainingConfig:
     generator: OptimConfig = field(
         default_factory=lambda: OptimConfig(steps=2000, batch_size=32, learning_rate=1e-3)
     )
-    qa_per_image: int = 4
-    captions_per_image: int = 1
-    pointings_per_image: int = 2
-    vocab_size: int = 512
-    tokenizer_texts: int = 20000
-    seed: int = 0
-    pointing_cell_m: float = field(default=0.02, metadata=ADDED)
-    pointing_instruction_share: float = field(default=0.5, metadata=ADDED)
+    qa_per_image: Count = 4
+    captions_per_image: Count = 1
+    pointings_per_image: Count = 2
+    vocab_size: Size = 512
+    tokenizer_texts: Positive = 20000
+    seed: Seed = 0
+    pointing_cell_m: Amount = field(default=0.02, metadata=ADDED)
+    pointing_instruction_share: Share = field(default=0.5, metadata=ADDED)
     joint: JointConfig | None = field(default=None, metadata=ADDED)
     vae_pairs: str = field(default="", metadata=ADDED)
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
     def last_questions(self) -> "PretrainingConfig":
         """The same with the pointing of E_sem's last stage, which co-training repeats."""
@@ -170,15 +174,15 @@ class TuningConfig(OptimConfig):
             trained ones, or their average. The other ones of the last step are kept beside them.
     """
 
-    steps: int = 900
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    e_sem_learning_rate: float = 3e-4
-    warmup_steps: int = 50
-    query_share: float = 0.7
-    snapshots: tuple[float, ...] = (1 / 3, 2 / 3, 1.0)
-    vqa_share: float = field(default=0.0, metadata=ADDED)
-    vqa_weight: float = field(default=1.0, metadata=ADDED)
+    steps: Positive = 900
+    batch_size: Size = 32
+    learning_rate: Share = 1e-3
+    e_sem_learning_rate: Share = 3e-4
+    warmup_steps: Count = 50
+    query_share: Share = 0.7
+    snapshots: tuple[Share, ...] = (1 / 3, 2 / 3, 1.0)
+    vqa_share: Amount = field(default=0.0, metadata=ADDED)
+    vqa_weight: Amount = field(default=1.0, metadata=ADDED)
     measured: Weights = field(default="trained", metadata=ADDED)
 
     def __post_init__(self) -> None:
@@ -257,24 +261,19 @@ class RuntimeConfig:
             disk and in memory, to be computed once and not at every step.
     """
 
-    ranks: int = 1
-    accumulation: int = 1
+    ranks: Depth = 1
+    accumulation: Positive = 1
     checkpoint_activations: bool = False
     compile: bool = False
     packed: bool = False
-    peak_flops: float = 0.0
-    watch_every: int = 0
-    profile: int = 0
-    prefix_gib: float = 0.5
+    peak_flops: Amount = 0.0
+    watch_every: Count = 0
+    profile: Count = 0
+    prefix_gib: Amount = 0.5
 
     def __post_init__(self) -> None:
         """Checks the numbers."""
-        for name in ("ranks", "accumulation"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        for name in ("peak_flops", "watch_every", "profile", "prefix_gib"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}.")
+        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from jaxtyping import Float32
 from ray.exceptions import RayTaskError
 
 from uamsim.batching import Batcher
+from uamsim.bounds import Amount, Seconds, Size, check_bounds
 from uamsim.contract import Policy, PolicyInput, PolicySpec
 from uamsim.errors import ConfigError, UamsimError
 from uamsim.evaluation.backends.jobs import Player, PlayerFactory, RolloutJob
@@ -31,16 +32,12 @@ class Inference:
         max_wait_s: longest time that a request waits for those of other workers.
     """
 
-    num_actors: int = 1
-    gpus_each: float = 0
-    max_wait_s: float = 0.005
+    num_actors: Size = 1
+    gpus_each: Amount = 0
+    max_wait_s: Seconds = 0.005
 
     def __post_init__(self) -> None:
-        if self.num_actors < 1:
-            raise ConfigError(f"expected at least one inference actor, got {self.num_actors}.")
-        for name in ("gpus_each", "max_wait_s"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must be at least 0, got {getattr(self, name)}.")
+        check_bounds(self)
 
 
 class _Inference:

@@ -12,12 +12,12 @@ from typing import Any
 
 from uamsim.contract import json_fields
 from uamsim.data.config import VQAConfig
+from uamsim.jsonable import to_json
 from uamsim.models.config import GeneratorConfig, VAEConfig, VLMConfig
 from uamsim.orchestration.artifacts.gate import GATE_FILE, gate_config, measure_gate
 from uamsim.orchestration.artifacts.given_data import demonstration_config
 from uamsim.orchestration.artifacts.public_weights import fingerprint, given_kinds
 from uamsim.orchestration.artifacts.store import ArtifactStore, Recipe
-from uamsim.orchestration.jsonable import to_json
 from uamsim.orchestration.runs.progress import Report
 from uamsim.orchestration.spec import ExperimentSpec
 from uamsim.runtime import limit_threads

@@ -10,7 +10,7 @@ from typing import Any
 
 from uamsim.contract import content_hash
 from uamsim.errors import DatasetError
-from uamsim.orchestration.jsonable import to_json
+from uamsim.jsonable import to_json
 from uamsim.runtime import default_root
 from uamsim.storage import lock, read_json, sha256, storage_errors, write_json
 

@@ -5,6 +5,18 @@ from pathlib import Path
 from typing import Literal
 
 from uamsim.adapter import Adapter
+from uamsim.bounds import (
+    Amount,
+    Count,
+    Pixels,
+    Positive,
+    Seconds,
+    Seed,
+    Share,
+    Size,
+    Workers,
+    check_bounds,
+)
 from uamsim.contract import IN_DOMAIN, Control, PolicySpec
 from uamsim.errors import ConfigError
 from uamsim.evaluation.config import EvaluationConfig
@@ -52,29 +64,30 @@ class EvaluationRequest:
 
     policy: str | None = None
     compare: tuple[str, str] | None = None
-    alpha: float = 0.05
-    margin: float | None = None
-    look_every: int = 32
+    alpha: Share = 0.05
+    margin: Share | None = None
+    look_every: Positive = 32
     env: tuple[str, ...] = ("aloha",)
     split: tuple[str, ...] = (IN_DOMAIN,)
-    episodes: int = 50
-    seed: int = 1_000_000
+    episodes: Positive = 50
+    seed: Seed = 1_000_000
     controls: bool = True
-    batch: int = 16
+    batch: Size = 16
     device: str = "cpu"
     render_profile: str | None = None
-    max_episode_steps: int | None = None
+    max_episode_steps: Positive | None = None
     realtime: bool = False
-    latency_s: float | None = None
-    replan_steps: int | None = None
+    latency_s: Seconds | None = None
+    replan_steps: Size | None = None
     server_keys: Literal["uamsim", "aloha", "libero"] = "uamsim"
     cameras: tuple[str, ...] | None = None
-    image_size: tuple[int, int] = (96, 96)
+    image_size: tuple[Pixels, Pixels] = (96, 96)
     control: Control | None = None
-    horizon: int = 24
+    horizon: Size = 24
     adapter: Adapter = field(default_factory=Adapter)
 
     def __post_init__(self) -> None:
+        check_bounds(self, "--")
         if (self.policy is None) == (self.compare is None):
             raise ConfigError("expected either --policy with one or --compare with two policies.")
         if self.compare is None and self.margin is not None:
@@ -82,10 +95,6 @@ class EvaluationRequest:
         for name in ("alpha", "margin"):
             if getattr(self, name) is not None:
                 check_share(f"--{name}", getattr(self, name))
-        for name in ("episodes", "batch", "look_every"):
-            if getattr(self, name) < 1:
-                flag = name.replace("_", "-")
-                raise ConfigError(f"--{flag} must be at least 1, got {getattr(self, name)}.")
         for name in ("env", "split"):
             if not getattr(self, name):
                 raise ConfigError(f"--{name} must name at least one.")
@@ -150,19 +159,17 @@ class EvaluationOptions:
     """
 
     out: Path
-    workers: int = 1
+    workers: Workers = 1
     address: str | None = None
-    inference: int = 0
-    gpus_per_inference: float = 0
-    max_wait_ms: float = 5.0
-    envs_per_worker: int | None = None
-    timeout_s: float = 300.0
-    videos: int = 8
-    step: int = 0
+    inference: Workers = 0
+    gpus_per_inference: Amount = 0
+    max_wait_ms: Seconds = 5.0
+    envs_per_worker: Size | None = None
+    timeout_s: Seconds = 300.0
+    videos: Count = 8
+    step: Count = 0
 
     def __post_init__(self) -> None:
-        for name in ("workers", "inference", "videos"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"--{name} must not be negative, got {getattr(self, name)}.")
+        check_bounds(self, "--")
         if not self.workers and (self.inference or self.address is not None):
             raise ConfigError("--inference and --address need --workers of at least 1.")

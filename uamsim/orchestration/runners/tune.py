@@ -10,7 +10,7 @@ from typing import Any
 
 from uamsim.errors import ConfigError, MissingDependencyError, TrialError
 from uamsim.evaluation.backends.jobs import RolloutBackend
-from uamsim.orchestration.jsonable import to_json
+from uamsim.jsonable import to_json
 from uamsim.orchestration.runners.base import TrialFunction, raise_unfinished
 from uamsim.orchestration.runs.progress import Console
 from uamsim.orchestration.trials.trial import TrialContext, TrialSpec, is_finished, load_done

@@ -5,16 +5,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, cast
+from typing import Annotated, Self, cast
 
+from uamsim.bounds import Positive, Seed, Share, Within, check_bounds
 from uamsim.contract import Control
 from uamsim.data.config import DemonstrationConfig, PixelFormat
-from uamsim.errors import ConfigError
 from uamsim.orchestration.runs.progress import duration, progress_bar
 from uamsim.worlds import WORLDS, resolve_demonstrated
 
 MIN_IMAGE_SIZE = 16
 _DEFAULTS = DemonstrationConfig()
+
+
+_Side = Annotated[int, Within(MIN_IMAGE_SIZE, 16_384)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,15 +42,15 @@ class CollectionRequest:
     """
 
     tasks: tuple[str, ...] = ()
-    episodes: int = 50
-    seed: int = _DEFAULTS.seed0
-    image_size: tuple[int, int] = _DEFAULTS.image_size
+    episodes: Positive = 50
+    seed: Seed = _DEFAULTS.seed0
+    image_size: tuple[_Side, _Side] = _DEFAULTS.image_size
     cameras: tuple[str, ...] = _DEFAULTS.cameras
     render_profile: str = _DEFAULTS.render_profile
     control: str = _DEFAULTS.control
-    fps: int = _DEFAULTS.fps
+    fps: Positive = _DEFAULTS.fps
     split: str = "in_domain"
-    max_failures: float = _DEFAULTS.max_failures
+    max_failures: Share = _DEFAULTS.max_failures
     pixel_format: PixelFormat = _DEFAULTS.pixel_format
     quantiles: bool = _DEFAULTS.quantiles
 
@@ -57,13 +60,7 @@ class CollectionRequest:
         Raises:
             ConfigError: a value out of range.
         """
-        for flag, value, least in (
-            ("--episodes", self.episodes, 1),
-            ("--seed", self.seed, 0),
-            ("--image-size", min(self.image_size), MIN_IMAGE_SIZE),
-        ):
-            if value < least:
-                raise ConfigError(f"{flag} must be at least {least}, got {value}.")
+        check_bounds(self, "--")
 
     @classmethod
     def of_world(cls, world: str) -> Self:

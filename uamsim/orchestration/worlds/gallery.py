@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
+from uamsim.bounds import Pixels, Seed, check_bounds
 from uamsim.contract import EpisodeRecord
 from uamsim.evaluation.attention import write_png
 from uamsim.evaluation.config import RolloutUnit
@@ -36,10 +37,13 @@ class GalleryRequest:
     """
 
     tasks: tuple[str, ...] = ()
-    seed: int = 0
-    image_size: tuple[int, int] = (480, 640)
+    seed: Seed = 0
+    image_size: tuple[Pixels, Pixels] = (480, 640)
     render_profile: str | None = None
     cameras: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True)

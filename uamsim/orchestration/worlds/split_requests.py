@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from uamsim.bounds import Depth, Pixels, Positive, Seed, check_bounds
 from uamsim.errors import ConfigError
 
 
@@ -20,10 +21,10 @@ class PreviewRequest:
     """
 
     env: str = "pick_place"
-    episodes: int = 9
-    columns: int = 3
-    seed: int = 0
-    image_size: tuple[int, int] = (300, 400)
+    episodes: Positive = 9
+    columns: Positive = 3
+    seed: Seed = 0
+    image_size: tuple[Pixels, Pixels] = (300, 400)
     camera: str | None = None
     render_profile: str | None = None
 
@@ -33,9 +34,7 @@ class PreviewRequest:
         Raises:
             ConfigError: not at least one.
         """
-        for name in ("episodes", "columns"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +50,10 @@ class CheckRequest:
     """
 
     env: tuple[str, ...] = ("press_button", "pick_place")
-    episodes: int = 50
-    training_episodes: int = 300
-    seed: int = 2_000_000
-    workers: int = 1
+    episodes: Positive = 50
+    training_episodes: Positive = 300
+    seed: Seed = 2_000_000
+    workers: Depth = 1
 
     def __post_init__(self) -> None:
         """Checks the numbers.
@@ -62,8 +61,6 @@ class CheckRequest:
         Raises:
             ConfigError: not at least one, or no environment.
         """
-        for name in ("episodes", "training_episodes", "workers"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        check_bounds(self)
         if not self.env:
             raise ConfigError("env must name at least one task, such as pick_place.")
