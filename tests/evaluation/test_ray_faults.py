@@ -90,7 +90,7 @@ DRIVER = """
 
     backend = RayBackend(2)
     with Ledger(Path(sys.argv[1])) as ledger:
-        ledger.run(backend, [make_job(NOISY, range(400))], lambda n, *_: print(n, flush=True))
+        ledger.run(backend, [make_job(NOISY, range(120))], lambda n, *_: print(n, flush=True))
 """
 
 
@@ -111,12 +111,12 @@ def test_a_killed_driver_leaves_a_ledger_to_go_on_from_and_no_workers(tmp_path: 
     driver.wait()
     driver.stdout.close()
     kept = len(table(path))
-    assert 7 <= kept < 400
+    assert 7 <= kept < 120
     deadline = time.monotonic() + 180  # how soon is up to Ray
     while orphans(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.5)
     assert not orphans(tmp_path)
-    jobs = [make_job(NOISY, range(400))]
+    jobs = [make_job(NOISY, range(120))]
     assert undisturbed(path, jobs) == undisturbed(tmp_path / "whole.sqlite", jobs)
 
 

@@ -92,6 +92,10 @@ def test_a_folder_without_known_weights(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["bagel", "qwen", "paligemma"])
 def test_from_public_weights_to_the_report(family, tmp_path):
+    """Loaded, tuned, asked, rolled out and reported, in as few questions and steps as there can be.
+
+    Answers of random weights have no end but the longest that there may be.
+    """
     weights = tmp_path / "weights"
     weights.mkdir()
     if family == "bagel":
@@ -105,7 +109,9 @@ def test_from_public_weights_to_the_report(family, tmp_path):
             *("--scale", "debug", "--runner", "inline", "--workers", "1"),
             *("--variants", *variants, "--e-sem", "unfrozen", "--control-variants", "uam"),
             *("--evaluation.splits", "in_domain", "--evaluation.in-domain-episodes", "1"),
-            *("--evaluation.control-episodes", "1"),
+            *("--evaluation.control-episodes", "1", "--evaluation.max-episode-steps", "20"),
+            *("--vqa.questions-per-skill-test", "1", "--snapshot-questions", "1"),
+            *("--demonstrations.episodes-per-env", "2"),
             *("--init", str(weights), "--out", str(tmp_path / "out")),
         ],
         capture_output=True,

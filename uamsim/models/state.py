@@ -66,17 +66,17 @@ def check_fit(targets: Mapping[str, Tensor], state: Mapping[str, Tensor], what: 
     Raises:
         CheckpointError: keys that are missing, extra or of another shape, all of them named.
     """
-    missing = sorted(set(targets) - set(state))
-    extra = sorted(set(state) - set(targets))
+    names = set(state)
+    missing, extra = sorted(set(targets) - names), sorted(names - set(targets))
     misshapen = [
         f"{name} (expected {tuple(target.shape)}, got {tuple(state[name].shape)})"
         for name, target in targets.items()
-        if name in state and state[name].shape != target.shape
+        if name in names and state[name].shape != target.shape
     ]
     problems = [
-        f"{label}: {', '.join(names)}"
-        for label, names in (("missing", missing), ("extra", extra), ("misshapen", misshapen))
-        if names
+        f"{label}: {', '.join(found)}"
+        for label, found in (("missing", missing), ("extra", extra), ("misshapen", misshapen))
+        if found
     ]
     if problems:
         raise CheckpointError(
