@@ -110,6 +110,21 @@ def test_every_variant_is_a_policy(folder: Path, variant: str):
     np.testing.assert_array_equal(actions, VLAPolicy(folder / variant).act(requests(3)))
 
 
+def test_a_chunk_that_is_not_said_is_counted_and_the_robot_stays(folder: Path, caplog):
+    policy, asked = VLAPolicy(folder / "pi0_fast"), requests(3)
+    actions = policy.act(asked)
+    # Random weights say FAST tokens of no chunk.
+    assert policy.unsaid == 3
+    assert "tiny said no actions for 3 chunks" in caplog.text
+    pose = np.stack([item.observation["agent_pos"] for item in asked])
+    np.testing.assert_allclose(actions, np.repeat(pose[:, None], 20, axis=1), atol=1e-6)
+    policy.act(asked[:1])
+    assert policy.unsaid == 4
+    said = VLAPolicy(folder / "openvla")
+    said.act(asked)
+    assert said.unsaid == 0
+
+
 def test_movements_of_another_size_than_agent_pos(folder: Path, tokenizer: Tokenizer):
     config = dataclasses.replace(VARIANTS["uam"].apply(CONFIG), action_dim=7, proprio_dim=15)
     normalizer = Normalizer(

@@ -4,6 +4,7 @@ A checkpoint of a VLA carries in its ``extra`` what is needed to use it: ``norma
 ``cameras``, ``image_size``, ``control``, ``fps`` and ``identity`` (hash of what made it).
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from uamsim.models.state import assign
 from uamsim.models.vla import VLA
 from uamsim.models.vlm import VLM
 
+LOGGER = logging.getLogger("uamsim.serving")
 ACTION_STREAM, GOAL_STREAM = 0, 1
 PROMPT_MULTIPLE = 16
 """Prompts are padded to a multiple of so many tokens, so that most of a batch share a call."""
@@ -64,7 +66,7 @@ class VLAPolicy:
 
     Attributes:
         unsaid: chunks so far for which the model said no actions, such as FAST tokens of a wrong
-            length: the robot then stays where it is.
+            length: the robot then stays where it is. A warning says so whenever they have doubled.
 
     Raises:
         CheckpointError: a file is missing, corrupt, of another kind, lacks what a policy needs,
@@ -145,7 +147,10 @@ class VLAPolicy:
     def _still(self, inputs: Sequence[PolicyInput], targets: np.ndarray) -> np.ndarray:
         """The robot stays where it is in place of a chunk that the model did not say, counted."""
         unsaid = np.isnan(targets).any((1, 2))
-        self.unsaid += int(unsaid.sum())
+        before, self.unsaid = self.unsaid, self.unsaid + int(unsaid.sum())
+        if self.unsaid.bit_length() > before.bit_length():
+            text = "%s said no actions for %d chunks so far; the robot stays where it is."
+            LOGGER.warning(text, self.name, self.unsaid)
         for row in np.flatnonzero(unsaid).tolist():
             pose = inputs[row].observation["agent_pos"]
             targets[row] = 0.0 if self.spec.control == "relative" else pose
