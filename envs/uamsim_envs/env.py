@@ -336,12 +336,24 @@ class BaseEnv(SimulatedEnv):
             return None
         return self.language.means(self._instruction, self._goal, self._facts)
 
+    # LeRobot's evaluation asks vectors of environments for these two.
+
+    @property
+    def task_description(self) -> str:
+        """The present instruction."""
+        return self._instruction
+
+    @property
+    def _max_episode_steps(self) -> int:
+        """Given actions after which an episode is truncated."""
+        return -(-self.max_episode_steps // self.held_for)
+
     def _info(self, *, success: bool) -> dict[str, Any]:
         return {
             "is_success": success,
             "instruction": self._instruction,
             "task_description": self._instruction,
-            "_max_episode_steps": -(-self.max_episode_steps // self.held_for),
+            "_max_episode_steps": self._max_episode_steps,
             "task": self.task,
             "stages": dict(self._stages),
             "goal": self._goal,

@@ -233,3 +233,15 @@ def test_recorded_actions_replay_one_by_one_at_their_own_rate(make: Make) -> Non
     assert info["is_success"]
     with pytest.raises(ConfigError, match="fps in aloha must divide 50"):
         make(env_id, fps=15)
+
+
+def test_a_vector_says_what_lerobot_asks_for() -> None:
+    spec = gym.spec(TASK_IDS[0])
+    spec.kwargs = SMALL
+    envs: Any = gym.make_vec(spec, num_envs=1, fps=10)
+    try:
+        _, info = envs.reset(seed=3)
+        assert envs.call("task_description") == (info["instruction"][0],)
+        assert envs.call("_max_episode_steps") == (info["_max_episode_steps"][0],)
+    finally:
+        envs.close()
