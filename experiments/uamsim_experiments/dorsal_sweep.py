@@ -53,9 +53,9 @@ def _tiny() -> ExperimentSpec:
         scene_changes=SceneChangeConfig(num_pairs=30_000),
         pretraining=PretrainingConfig(
             generator=OptimConfig(
-                steps=5_000, batch_size=16, learning_rate=1e-3, schedule="trapezoid"
+                steps=8_500, batch_size=16, learning_rate=1e-3, schedule="trapezoid"
             ),
-            joint=JointConfig(),
+            joint=JointConfig(question_share=0.5, last_question_share=1.0, question_images=16),
             vae_pairs=VAE_PAIRS,
         ),
         tuning=TuningConfig(

@@ -31,9 +31,12 @@ _CLEARANCE_M = 0.095
 _BESIDE_M = 0.1
 _ON_TOP_M = 0.014
 _HANDS_APART_M = 0.14
-_HOVER_M, _TOUCH_M, _OPEN_M, _CARRY_M = (0.05, 0.1), (0.035, 0.05), (0.09, 0.12), (0.12, 0.14)
-"""Heights of a hand over the table that points at a thing, touches it, is open over it, and
-holds it in the air."""
+_HOVER_M, _TOUCH_M, _OPEN_M = (0.05, 0.1), (0.035, 0.05), (0.09, 0.12)
+"""Heights of a hand over the table that points at a thing, touches it, and is open over it."""
+_CARRY_M, _LET_GO_M = (0.12, 0.16), (0.045, 0.12)
+"""The same of one that holds a thing in the air, and of one that has let it go."""
+_WAY = 0.5
+"""Share of the way to its place that a thing has come at most when it is seen next."""
 _GRASP_M = 0.03
 """Height of an object's grasp above its base; all are about as tall."""
 _HOLDING, _RELEASED = 0.65, 0.9
@@ -192,9 +195,10 @@ def _with_hand(
     )
 
 
-def _holding(draw: _Draw, over: SceneThing) -> SceneFacts | None:
-    """The thing in the hand on its side, in the air over its own place or over another thing."""
-    x, y, z = draw.over(over, _CARRY_M)
+def _holding(draw: _Draw, way: float) -> SceneFacts | None:
+    """The thing in the hand on its side, in the air, a share of the way to the other thing."""
+    (x, y, z), (to_x, to_y, _) = draw.over(draw.thing, _CARRY_M), draw.other.pos_world
+    x, y = x + way * (to_x - x), y + way * (to_y - y)
     facts = _moved(draw.facts, draw.thing, (x, y, z - _GRASP_M))
     return _with_hand(facts, draw.arm, (x, y, z), _HOLDING)
 
@@ -239,15 +243,15 @@ def _open(draw: _Draw) -> SceneChange | None:
 
 
 def _hold(draw: _Draw) -> SceneChange | None:
-    before, after = _start(draw, 1.0), _holding(draw, draw.thing)
+    before, after = _start(draw, 1.0), _holding(draw, 0.0)
     if before is None or after is None:
         return None
     return draw.said("hold", after, before=before)
 
 
 def _carry(draw: _Draw) -> SceneChange | None:
-    before = _holding(draw, draw.thing) if draw.rng.random() < 0.5 else _start(draw, 1.0)
-    after = _holding(draw, draw.other)
+    before = _holding(draw, 0.0) if draw.rng.random() < 0.5 else _start(draw, 1.0)
+    after = _holding(draw, 1.0)
     if before is None or after is None:
         return None
     return draw.said("carry", after, before=before)
@@ -256,22 +260,22 @@ def _carry(draw: _Draw) -> SceneChange | None:
 def _put(draw: _Draw) -> SceneChange | None:
     """What comes next when a hand puts a thing on a target, from anywhere on the way.
 
-    From rest it holds the thing; with the thing in the air it has put it down or is over the
-    target.
+    With nothing in the hand it holds the thing next, in the air and sometimes part of the way;
+    with the thing in the air it has let it go on the target.
     """
-    stage = int(draw.rng.choice(4, p=(0.5, 0.1, 0.2, 0.2)))
+    stage = int(draw.rng.choice(4, p=(0.6, 0.05, 0.28, 0.07)))
+    scenes = (
+        _start(draw, 1.0),
+        _with_hand(draw.facts, draw.arm, draw.over(draw.thing, _OPEN_M), 1.0),
+        _holding(draw, float(draw.rng.uniform(0.0, _WAY))),
+        _holding(draw, 1.0),
+    )
     x, y, z = draw.other.pos_world
     lying = _moved(draw.facts, draw.thing, (x, y, z + _ON_TOP_M))
-    over = draw.over(draw.other, _CARRY_M)
-    scenes = (
-        draw.facts,
-        _with_hand(draw.facts, draw.arm, draw.over(draw.thing, _OPEN_M), 1.0),
-        _holding(draw, draw.thing),
-        _holding(draw, draw.other),
-        _with_hand(lying, draw.arm, over, _RELEASED),
-    )
-    follows = {0: (2, 1), 1: (2, 3), 2: (4, 3), 3: (4, 4)}[stage]
-    before, after = scenes[stage], scenes[follows[int(draw.rng.random() < 0.25)]]
+    # A hand lifts before it carries, so little of the way is likelier than much.
+    taken = _holding(draw, _WAY * draw.rng.random() ** 2)
+    let_go = _with_hand(lying, draw.arm, draw.over(draw.other, _LET_GO_M), _RELEASED)
+    before, after = scenes[stage], taken if stage < 2 else let_go
     if before is None or after is None:
         return None
     return draw.said("pick_place", after, before=before)
@@ -338,12 +342,12 @@ _KINDS = (
     _Kind(_touch, 0.09, ("button",)),
     _Kind(_open, 0.04, ("object",)),
     _Kind(_hold, 0.10, ("object",)),
-    _Kind(_carry, 0.10, ("object",), ("target",)),
-    _Kind(_put, 0.30, ("object",), ("target",)),
+    _Kind(_carry, 0.12, ("object",), ("target",)),
+    _Kind(_put, 0.70, ("object",), ("target",)),
     _Kind(_go_back, 0.02),
     _Kind(_beside, 0.04),
     _Kind(_to_region, 0.03),
     _Kind(_lies, 0.04, ("object",), ("target",)),
     _Kind(_remove, 0.03),
 )
-_SHARES = [kind.share for kind in _KINDS]
+_SHARES = [kind.share / sum(kind.share for kind in _KINDS) for kind in _KINDS]

@@ -39,7 +39,7 @@ _ASKED = (
 _VERSIONS = {
     "demonstrations": 2,
     "vqa": 3,
-    "scene_changes": 3,
+    "scene_changes": 4,
     "tokenizer": 3,
     "vlm": 3,
     "vae": 3,
