@@ -43,7 +43,8 @@ def test_checkpointed_activations_give_the_same_gradients(monkeypatch, variant, 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the compiler about itself
 def test_compiled_layers_give_the_same_gradients():
-    plain, compiled = micro_vla("uam"), micro_vla("uam")
+    """Of two experts; a third adds to a layer what the second does."""
+    plain, compiled = micro_vla("no_dorsal"), micro_vla("no_dorsal")
     prepare_layers(compiled, "float32", RuntimeConfig(compile=True))
     expected = gradients(plain, enabled=False)
     actual = gradients(compiled, enabled=False)
