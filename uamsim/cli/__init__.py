@@ -1,6 +1,8 @@
 """One console command, `uamsim VERB`."""
 
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,8 +38,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after ``uamsim``; those of the process when None.
 
     Returns:
-        The exit status: 0 done, 1 failed with a message, 2 not understood.
+        The exit status: 0 done, 1 failed with a message, 2 not understood, 130 interrupted, 141
+        where nobody reads on, 143 told to end (SIGTERM).
     """
+    told_to_end: list[int] = []
+    if argv is None:
+        # As Ctrl-C: what is finished is kept, and every verb says how to go on.
+        signal.signal(signal.SIGTERM, lambda number, _: _interrupt(told_to_end, number))
+    try:
+        status = _run(argv)
+        sys.stdout.flush()
+    except KeyboardInterrupt:  # while it imports, or where a verb has nothing to say
+        print("\nInterrupted.", file=sys.stderr)
+        status = 130
+    except BrokenPipeError:
+        # Python flushes once more as it ends, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
+    return 128 + told_to_end[0] if told_to_end and status == 130 else status
+
+
+def _interrupt(told_to_end: list[int], number: int) -> None:
+    told_to_end.append(number)
+    raise KeyboardInterrupt
+
+
+def _run(argv: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help", "help"):
         print(usage())
@@ -73,6 +99,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except UamsimError as error:
         print(f"uamsim {verb}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        # Of a path that the user gave: a file where a folder is needed, a loop, a name too long.
+        if error.filename is None or isinstance(error, BrokenPipeError):
+            raise
+        print(f"uamsim {verb}: cannot use {error.filename}: {error.strerror}.", file=sys.stderr)
         return 1
     return int(status or 0)
 

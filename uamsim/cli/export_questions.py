@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from uamsim.bounds import Depth, Pixels, Positive, Seed, check_bounds
 from uamsim.errors import ConfigError
 
 
@@ -25,11 +26,14 @@ class Options:
     """
 
     out: Annotated[Path, tyro.conf.Positional]
-    questions: int = 150
-    scenes: int = 1_000
-    image_size: tuple[int, int] = (64, 96)
-    seed: int = 2_000_000
-    workers: int = 1
+    questions: Positive = 150
+    scenes: Positive = 1_000
+    image_size: tuple[Pixels, Pixels] = (64, 96)
+    seed: Seed = 2_000_000
+    workers: Depth = 1
+
+    def __post_init__(self) -> None:
+        check_bounds(self, "--")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -335,7 +335,7 @@ class VLAConfig:
     action_ids: Literal["appended", "last"] = field(default="appended", metadata=ADDED)
     fast_vocab: Size = field(default=1024, metadata=ADDED)
     taught: str = field(default="", metadata=ADDED)
-    map_heads: int = field(default=8, metadata=ADDED)
+    map_heads: Depth = field(default=8, metadata=ADDED)
     gripper_loss: Literal["bce", "mse"] = field(default="bce", metadata=ADDED)
 
     def __post_init__(self) -> None:

@@ -13,13 +13,14 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
-from uamsim.errors import ConfigError, ProtocolError
+from uamsim.bounds import Count, Positive, Within, check_bounds
+from uamsim.errors import ProtocolError
 
 FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 MAX_STOPS = 4
@@ -43,20 +44,16 @@ class ChatLimits:
         body_s: longest time that a request may take to arrive.
     """
 
-    max_body_bytes: int = 16 * 2**20
-    max_pictures: int = 8
-    max_pixels: int = 16_000_000
-    max_prompt_bytes: int = 4096
-    max_tokens: int = 1024
-    max_requests: int = 128
-    body_s: float = 30.0
+    max_body_bytes: Positive = 16 * 2**20
+    max_pictures: Count = 8
+    max_pixels: Positive = 16_000_000
+    max_prompt_bytes: Positive = 4096
+    max_tokens: Positive = 1024
+    max_requests: Positive = 128
+    body_s: Annotated[float, Within(1e-3, 1e9)] = 30.0
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if name != "max_pictures" and not 0 < value < float("inf"):
-                raise ConfigError(f"{name} must be more than 0, got {value}.")
-        if self.max_pictures < 0:
-            raise ConfigError(f"max_pictures must not be negative, got {self.max_pictures}.")
+        check_bounds(self)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

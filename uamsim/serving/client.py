@@ -30,6 +30,7 @@ from uamsim.serving.protocol import decode, encode
 
 MAX_ANSWER_BYTES = 64 * 2**20
 LONGEST_WAIT_S = 10.0
+MOST_CONNECTIONS = 64
 Result = TypeVar("Result")
 
 
@@ -46,7 +47,7 @@ class WebsocketPolicy:
         keys: makes the names in requests for the spec's cameras, or has them.
         token: sent as ``Authorization: Api-Key TOKEN``.
         num_connections: requests in progress at once; by default as many as the server batches,
-            or 1 where it does not say.
+            ``MOST_CONNECTIONS`` at most, or 1 where it does not say.
         timeout_s: for one answer.
         max_tries: for a connection or a request before it is an error.
         retry_wait_s: before the second try; doubles for each further one.
@@ -88,7 +89,9 @@ class WebsocketPolicy:
             first.close()
             raise
         batch_size = metadata.get("batch_size")
-        count = num_connections or (batch_size if isinstance(batch_size, int) else 1)
+        stated = batch_size if isinstance(batch_size, int) else 1
+        # What a server says of itself is no reason to open thousands of connections to it.
+        count = num_connections or max(1, min(stated, MOST_CONNECTIONS))
         self._free: queue.LifoQueue[ClientConnection | None] = queue.LifoQueue()
         for connection in (*[None] * (count - 1), first):
             self._free.put(connection)
@@ -269,7 +272,7 @@ def _read_spec(uri: str, metadata: dict[str, Any]) -> PolicySpec:
             proprio_dim=int(metadata.get("proprio_dim", metadata["action_dim"])),
             control_hz=None if control_hz is None else float(control_hz),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         missing = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise ConfigError(
             f"{uri} does not say what its policy needs ({missing} in its metadata, which has "
