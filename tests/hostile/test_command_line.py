@@ -11,7 +11,10 @@ import pytest
 
 from uamsim import cli
 from uamsim.errors import ConfigError
+from uamsim.evaluation.backends import ray as ray_backend
+from uamsim.evaluation.backends.inference import Inference
 from uamsim.serving.client import MOST_CONNECTIONS, WebsocketPolicy, _read_spec
+from uamsim.serving.policy import find_device
 from uamsim.serving.server import ServeConfig, serving
 from uamsim.testing.envs import REACH_ID
 from uamsim.testing.policies import ReachPolicy
@@ -112,3 +115,20 @@ def test_metadata_that_makes_no_policy_is_refused(change: dict[str, object]):
     assert _read_spec("ws://x", metadata).horizon == 8
     with pytest.raises(ConfigError, match="does not say what its policy needs"):
         _read_spec("ws://x", metadata | change)
+
+
+@pytest.mark.parametrize("name", ["cuda:97", "nonsense", "", "meta:x"])
+def test_a_device_that_does_not_exist(name: str):
+    with pytest.raises(ConfigError, match="device must be one that PyTorch sees here"):
+        find_device(name)
+    assert find_device("cpu").type == "cpu"
+
+
+def test_gpus_that_are_not_there_are_named_at_once(monkeypatch: pytest.MonkeyPatch):
+    ended: list[bool] = []
+    monkeypatch.setattr(ray_backend, "_connect", lambda *_: None)
+    monkeypatch.setattr(ray_backend.ray, "cluster_resources", lambda: {"CPU": 2.0})
+    monkeypatch.setattr(ray_backend.ray, "shutdown", lambda: ended.append(True))
+    with pytest.raises(ConfigError, match=r"--gpus-per-inference.*Ray has 0"):
+        ray_backend.RayBackend(1, inference=Inference(gpus_each=1))
+    assert ended == [True]

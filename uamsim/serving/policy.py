@@ -31,6 +31,24 @@ PROMPT_MULTIPLE = 16
 """Prompts are padded to a multiple of so many tokens, so that most of a batch share a call."""
 
 
+def find_device(name: str) -> torch.device:
+    """A device of this machine by its name.
+
+    Raises:
+        ConfigError: PyTorch knows no such device, or sees none here.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(
+            f"device must be one that PyTorch sees here, such as cpu or cuda, got {name!r}: "
+            f"{reason}"
+        ) from error
+    return device
+
+
 class VLMAnswerer:
     """A VLM checkpoint that answers questions.
 
@@ -72,6 +90,7 @@ class VLAPolicy:
         CheckpointError: a file is missing, corrupt, of another kind, lacks what a policy needs,
             or the two do not fit.
         UnknownNameError: no such intervention.
+        ConfigError: there is no such device here.
     """
 
     def __init__(
@@ -83,6 +102,7 @@ class VLAPolicy:
         device: str = "cpu",
         intervention: str | None = None,
     ) -> None:
+        place = find_device(device)
         loaded = load_checkpoint(checkpoint)
         model = loaded.build_vla()
         extra = _Extra(checkpoint, loaded.extra)
@@ -122,7 +142,7 @@ class VLAPolicy:
         if intervention is not None:
             self.name += f"+{intervention}"
             model.hidden = INTERVENTIONS[intervention].hides(model.config)
-        self.model = model.to(device)
+        self.model = model.to(place)
         self.model.prompt_multiple = PROMPT_MULTIPLE
         self._sampler = Sampler(self.model)
         self.unsaid = 0

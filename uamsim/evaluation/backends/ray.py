@@ -149,6 +149,15 @@ class RayBackend:
         self._own_ray = not ray.is_initialized()
         if self._own_ray:
             _connect(address, num_workers + (0 if inference is None else inference.num_actors))
+        gpus = 0.0 if inference is None else inference.gpus_each
+        there = ray.cluster_resources().get("GPU", 0.0) if gpus else 0.0
+        if gpus > there:
+            if self._own_ray:
+                ray.shutdown()
+            raise ConfigError(
+                f"an inference process was to take {gpus:g} GPUs (--gpus-per-inference), and Ray "
+                f"has {there:g}. Leave it out to run on CPUs, or name a cluster with --address."
+            )
         self._inference = None if inference is None else InferenceActors(inference, num_workers)
         remote_worker: Any = ray.remote(_Worker)
         self._actor_class = remote_worker.options(
