@@ -68,6 +68,8 @@ def test_a_task_holds_the_questions_and_gives_the_same_score(tmp_path, scene_id)
     names = {n.removeprefix("utils.") for n in map(str, task.values()) if n.startswith("utils.")}
     assert all(callable(getattr(utils, name)) for name in names)
 
+    (shown,) = utils.doc_to_visual(rows[0])
+    assert np.array_equal(np.asarray(shown), dataset.images[questions[0][0]])
     answers = ["?", *(question.answer for _, question in questions[1:])]
     expected = score(OnceWrong(answers), questions, dataset.images).mean
     said = OnceWrong(answers).answer(None, answers)

@@ -51,12 +51,18 @@ metadata:
 _UTILS = '''\
 """S, the mean over skills of exact match: NFKC, no case, single spaces."""
 
+import io
 import unicodedata
 from collections import defaultdict
 
+from PIL import Image
+
 
 def doc_to_visual(doc):
-    return [doc["image"].convert("RGB")]
+    image = doc["image"]
+    if isinstance(image, dict):
+        image = Image.open(io.BytesIO(image["bytes"]))
+    return [image.convert("RGB")]
 
 
 def doc_to_text(doc, lmms_eval_specific_kwargs=None):
