@@ -65,20 +65,18 @@ def make_batch(vla: VLA, seed: int = 0) -> VLABatch:
     config, size = vla.config, len(INSTRUCTIONS)
     shape = (size, config.vae.num_tokens, config.vae.token_dim)
     images = rng.integers(0, 256, (size, config.num_views, *config.vlm.vision.image_size, 3))
-    normal = {
-        name: torch.from_numpy(rng.standard_normal(s).astype(np.float32))
-        for name, s in {
-            "proprio": (size, config.proprio_dim),
-            "actions": (size, config.chunk, config.action_dim),
-            "latents": shape,
-            "goal_latents": shape,
-        }.items()
-    }
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.from_numpy(rng.standard_normal(shape).astype(np.float32))
+
     mask = torch.ones(size, config.chunk, dtype=torch.bool)
     mask[0, 2:] = False
     return VLABatch(
         images=torch.from_numpy(images.astype(np.uint8)),
         instructions=INSTRUCTIONS,
         action_mask=mask,
-        **normal,
+        proprio=normal(size, config.proprio_dim),
+        actions=normal(size, config.chunk, config.action_dim),
+        latents=normal(*shape),
+        goal_latents=normal(*shape),
     )
