@@ -170,7 +170,10 @@ def test_a_server_plays_what_its_policy_plays(tmp_path: Path, server: str, monke
         ([], "--policy with one or --compare with two"),
         (["--policy", "random", "--compare", "random", "expert"], "either --policy"),
         (["--compare", "random", "random"], "two policies, got 'random' twice"),
-        (["--compare", "random", "expert", "--alpha", "5"], "--alpha must be between 0 and 1"),
+        (
+            ["--compare", "random", "expert", "--alpha", "5"],
+            "--alpha must be at least 0 and at most 1",
+        ),
         (["--policy", "random", "--margin", "0.1"], "--margin needs --compare"),
     ],
 )

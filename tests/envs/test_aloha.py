@@ -1,5 +1,6 @@
 """What holds for the ALOHA environments, and what the first two tasks judge."""
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -28,7 +29,7 @@ def _make() -> Iterator[Make]:
     made: list[AlohaEnv] = []
 
     def make(env_id: str, **kwargs: Any) -> AlohaEnv:
-        spec = gym.spec(env_id)
+        spec = copy.deepcopy(gym.spec(env_id))
         spec.kwargs = SMALL | kwargs
         env = gym.make(spec).unwrapped
         assert isinstance(env, AlohaEnv)
@@ -236,7 +237,7 @@ def test_recorded_actions_replay_one_by_one_at_their_own_rate(make: Make) -> Non
 
 
 def test_a_vector_says_what_lerobot_asks_for() -> None:
-    spec = gym.spec(TASK_IDS[0])
+    spec = copy.deepcopy(gym.spec(TASK_IDS[0]))
     spec.kwargs = SMALL
     envs: Any = gym.make_vec(spec, num_envs=1, fps=10)
     try:

@@ -47,14 +47,17 @@ def end_with(monkeypatch: pytest.MonkeyPatch, number: int, verb: str = "doctor")
             return 130
         return 0
 
-    before = signal.getsignal(signal.SIGTERM)
+    before = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)}
+    # A process of the background is told to ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     monkeypatch.setattr("uamsim.runtime.ensure_process_environment", lambda: None)
     monkeypatch.setattr(f"uamsim.cli.{verb}.main", work)
     monkeypatch.setattr(sys, "argv", ["uamsim", verb])
     try:
         return cli.main()
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for which, handler in before.items():
+            signal.signal(which, handler)
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -140,7 +140,7 @@ def test_cotraining_and_insulation_change_e_sem_as_they_say(start, tmp_path, var
         states[name] = load_checkpoint(last).state
     assert all(row["vqa"] > 0 for row in rows)
     assert rows[0]["total"] == pytest.approx(
-        rows[0]["action"] + rows[0].get("dynamics", 0) + rows[0]["vqa"]
+        sum(rows[0].get(name, 0) for name in ("action", "tokens", "dynamics", "vqa"))
     )
     assert all(torch.equal(states["mixed"][n], states["again"][n]) for n in states["mixed"])
     sem = sem_state(tmp_path / "shielded" / "step-000004.safetensors")

@@ -74,3 +74,16 @@ class ActionIds(nn.Module):
     @staticmethod
     def _scaled(vlm: VLM, tokens: Tensor) -> Tensor:
         return tokens * tokens.shape[-1] ** 0.5 if vlm.config.scale_embeddings else tokens
+
+
+class Merges(nn.Module):
+    """The pairs of symbols that FAST has learnt to say as one, [M, 2]; -1 where none is learnt."""
+
+    def __init__(self, num_merges: int) -> None:
+        super().__init__()
+        self.register_buffer("merges", torch.empty(num_merges, 2, dtype=torch.long))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """None is learnt."""
+        self.get_buffer("merges").fill_(-1)

@@ -20,6 +20,10 @@ class FlooredRMSNorm(nn.Module):
         super().__init__()
         self.g = nn.Parameter(torch.ones(width))
 
+    def reset_parameters(self) -> None:
+        """No scaling."""
+        nn.init.ones_(self.g)
+
     def forward(self, x: Tensor) -> Tensor:
         """[..., W] to the same."""
         rms = x.square().mean(-1, keepdim=True).sqrt().clamp_min(RMS_FLOOR)

@@ -112,8 +112,8 @@ class InterventionConfig:
     """
 
     names: tuple[str, ...] = ()
-    aims: Positive = 24
-    goal_scenes: Positive = 24
+    aims: Count = 24
+    goal_scenes: Count = 24
 
     def __post_init__(self) -> None:
         check_bounds(self)

@@ -45,16 +45,14 @@ class FASTHead(TokenHead):
 
     def layers(self, seed: int) -> dict[str, nn.Module | nn.Parameter]:
         """The ids' embedding, that of the state, and the learnt merges."""
-        import torch
         from torch import nn
 
+        from uamsim.models.action_ids import Merges
         from uamsim.models.fast import SYMBOLS
 
         states = nn.Embedding(NUM_STATE_BINS, self.config.vlm.expert.width)
         nn.init.normal_(states.weight, std=states.embedding_dim**-0.5)
-        fast = nn.Module()
-        merges = torch.full((self.config.fast_vocab - SYMBOLS, 2), -1)
-        fast.register_buffer("merges", merges)
+        fast = Merges(self.config.fast_vocab - SYMBOLS)
         return super().layers(seed) | {"state_ids": states, "fast": fast}
 
     def segments(self) -> tuple[Segment, ...]:

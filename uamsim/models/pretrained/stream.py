@@ -304,7 +304,7 @@ def initialise_rest(
     dtype: torch.dtype | None = None,
     device: torch.device | str = "cpu",
 ) -> list[str]:
-    """Gives every parameter still on the meta device memory and its class's initial weights.
+    """Gives what is still on the meta device memory and its class's initial weights.
 
     A class with parameters has ``reset_parameters``, as PyTorch's layers do. It is called where
     the class's own parameters are new or all below it are; children come before their parents.
@@ -319,6 +319,11 @@ def initialise_rest(
     owners = {name.rpartition(".")[0] for name in fresh}
     for name in fresh:
         _materialised(module, name, dtype, device)
+    for name, buffer in module.named_buffers():
+        if buffer.is_meta:
+            owner, _, leaf = name.rpartition(".")
+            setattr(module.get_submodule(owner), leaf, torch.empty_like(buffer, device=device))
+            owners.add(owner)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for name, part in reversed(list(module.named_modules())):
