@@ -220,14 +220,14 @@ class Head(Part, ABC):
             noise: from ``draw``.
         """
 
-    @abstractmethod
     def sample(self, step: Callable[[Tensor, float], Tensor], noise_BKA: Tensor) -> Tensor:
-        """The normalised chunk [B, K, A].
+        """The normalised chunk [B, K, A], in one pass where the head has no other way.
 
         Args:
             step: ``output`` of one pass over A, made of ``x_BKA`` and a time.
             noise_BKA: what decides the chunk where it is drawn.
         """
+        return step(noise_BKA, 1.0)
 
     def act(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from uamsim.errors import ConfigError
@@ -89,10 +89,6 @@ class MAPTokenHead(Head):
         del noise
         pooled: MAPHead = model.pooled
         return pooled.loss(hidden_BTW, actions_BKA, mask_BK)
-
-    def sample(self, step: Callable[[Tensor, float], Tensor], noise_BKA: Tensor) -> Tensor:
-        """One pass, whatever the noise."""
-        return step(noise_BKA, 1.0)
 
 
 HEADS.add("map", MAPTokenHead)

@@ -139,10 +139,6 @@ class TokenHead(Head):
         counted = mask_BK.to(beyond.dtype)
         return {"clipped": (beyond * counted).sum() / counted.sum().clamp_min(1.0)}
 
-    def sample(self, step: Callable[[Tensor, float], Tensor], noise_BKA: Tensor) -> Tensor:
-        """What would be said next after each token of a chunk, in one pass."""
-        return step(noise_BKA, 1.0)
-
     def act(
         self,
         model: Model,
